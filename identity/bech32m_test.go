@@ -48,3 +48,24 @@ func TestIdentity_ID01_bip350Data(t *testing.T) {
 		t.Fatalf("encoded as %s", got)
 	}
 }
+
+// 32 bytes leave four bits in the last group; set ones would be a second spelling.
+func TestIdentity_ID01_paddingMustBeZero(t *testing.T) {
+	account := NewAccount()
+	id := account.ID()
+	for padding := range byte(16) {
+		groups := fiveBitGroups(id[:])
+		groups[len(groups)-1] |= padding
+		residue := bech32Polymod(accountPrefix, append(groups, make([]byte, bech32Checksum)...)) ^ bech32mResidue
+		text := []byte(accountPrefix + "1")
+		for _, g := range groups {
+			text = append(text, bech32Alphabet[g])
+		}
+		for i := range bech32Checksum {
+			text = append(text, bech32Alphabet[residue>>(5*(bech32Checksum-1-i))&31])
+		}
+		if _, err := ParseAccountID(string(text)); (err == nil) != (padding == 0) {
+			t.Errorf("padding %04b: %v", padding, err)
+		}
+	}
+}

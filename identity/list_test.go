@@ -75,6 +75,7 @@ func TestIdentity_ID11_hostileListsRefused(t *testing.T) {
 		"unsorted":               rawList(t, alice, 1, none, noon, sorted[1], sorted[0]),
 		"twice the same device":  rawList(t, alice, 1, none, noon, sorted[0], sorted[0]),
 		"shared identity key":    rawList(t, alice, 1, none, noon, twin...),
+		"device with two keys":   rawList(t, alice, 1, none, noon, certificates[0], withIdentityKeyOf(t, alice, "alice's device 0", certificates[0], "another")),
 	} {
 		if _, err := identity.ParseDeviceList(b); !errors.Is(err, identity.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -89,6 +90,19 @@ func TestIdentity_ID11_hostileListsRefused(t *testing.T) {
 	if _, err := alice.Account.SignList(nil, noon, nil); !errors.Is(err, identity.ErrMalformed) {
 		t.Errorf("signed no devices: %v", err)
 	}
+}
+
+// withIdentityKeyOf certifies the device of owner again, with another's X25519 key.
+func withIdentityKeyOf(t testing.TB, alice person, owner string, c *identity.Certificate, other string) *identity.Certificate {
+	body := encode(t, c)[:bodySize]
+	key := newPerson(t, other).Device.IdentityKey()
+	copy(body[offsetIdentity:], key[:])
+	request := append(body, signed(newPerson(t, owner).device, labelAcceptance, body)...)
+	again, err := identity.ParseCertificate(append(request, signed(alice.account, labelCertificate, request)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
 }
 
 // twinOf returns two certificates, sorted, of different devices with one X25519 key.
