@@ -65,22 +65,160 @@ func equal(a, b *pqxdh.Secrets) bool {
 		a.PQ == b.PQ && a.Exporter == b.Exporter && bytes.Equal(a.AD, b.AD)
 }
 
-func TestAgreement(t *testing.T) {
+// variants are all shapes a handshake can have.
+var variants = []struct {
+	name    string
+	oneTime bool
+	psk     []byte
+}{
+	{"last resort", false, nil},
+	{"one-time", true, nil},
+	{"last resort, invite", false, bytes.Repeat([]byte{1}, pqxdh.PSKSize)},
+	{"one-time, invite", true, bytes.Repeat([]byte{1}, pqxdh.PSKSize)},
+}
+
+// handshake runs both sides and wants equal secrets.
+func handshake(t testing.TB, alice, bob device, keys pqxdh.Prekeys, psk []byte) (*pqxdh.Initial, *pqxdh.Secrets) {
+	t.Helper()
+	in, sa, err := pqxdh.Initiate(alice.Identity, bob.bundle(keys), psk, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sb, err := pqxdh.Accept(bob.Identity, keys, in, psk, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equal(sa, sb) {
+		t.Fatal("secrets differ")
+	}
+	return in, sa
+}
+
+func TestPQXDH_PQ15_bothSidesAgree(t *testing.T) {
 	alice, bob := newDevice(t), newDevice(t)
-	for _, oneTime := range []bool{false, true} {
-		for _, psk := range [][]byte{nil, bytes.Repeat([]byte{1}, 32)} {
-			keys := bob.prekeys(t, oneTime)
-			initial, sa, err := pqxdh.Initiate(alice.Identity, bob.bundle(keys), psk, noon)
+	for _, v := range variants {
+		t.Run(v.name, func(t *testing.T) {
+			keys := bob.prekeys(t, v.oneTime)
+			in, s := handshake(t, alice, bob, keys, v.psk)
+			seen := make(map[[32]byte]bool)
+			for _, k := range [][32]byte{s.Root, s.HeaderA, s.HeaderB, s.PQ, s.Exporter, {}} {
+				seen[k] = true
+			}
+			if len(seen) != 6 {
+				t.Error("secrets repeat or are zero")
+			}
+			if s.SelfRatchet != nil || !bytes.Equal(s.PeerRatchet.Bytes(), keys.Signed.Public.Key[:]) {
+				t.Error("the initiator's first ratchet key is not the signed prekey")
+			}
+			b, err := pqxdh.Accept(bob.Identity, keys, in, v.psk, noon)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sb, err := pqxdh.Accept(bob.Identity, keys, initial, psk, noon)
-			if err != nil {
-				t.Fatal(err)
+			if b.PeerRatchet != nil || !bytes.Equal(b.SelfRatchet.PublicKey().Bytes(), keys.Signed.Public.Key[:]) {
+				t.Error("the responder's first ratchet key is not the signed prekey")
 			}
-			if !equal(sa, sb) {
-				t.Errorf("one-time %v, psk %v: secrets differ", oneTime, psk != nil)
+		})
+	}
+}
+
+// The key schedule, a second time, from the specification.
+func TestPQXDH_PQ08_referenceAgrees(t *testing.T) {
+	alice, bob := newDevice(t), newDevice(t)
+	for _, v := range variants {
+		t.Run(v.name, func(t *testing.T) {
+			keys := bob.prekeys(t, v.oneTime)
+			in, s := handshake(t, alice, bob, keys, v.psk)
+			out, ad := refSecrets(t, bob, keys, in, v.psk)
+			if !bytes.Equal(out, concat(s)) || !bytes.Equal(ad, s.AD) {
+				t.Error("secrets or associated data differ from the reference")
 			}
+		})
+	}
+}
+
+// Two handshakes with the same bundle share nothing.
+func TestPQXDH_PQ08_freshEveryTime(t *testing.T) {
+	alice, bob := newDevice(t), newDevice(t)
+	keys := bob.prekeys(t, false)
+	in1, s1 := handshake(t, alice, bob, keys, nil)
+	in2, s2 := handshake(t, alice, bob, keys, nil)
+	if in1.Ephemeral == in2.Ephemeral || in1.Ciphertext == in2.Ciphertext || s1.Root == s2.Root || bytes.Equal(s1.AD, s2.AD) {
+		t.Error("a handshake repeats another")
+	}
+}
+
+// Accept consumes nothing: the caller deletes prekeys and recognises replays.
+func TestPQXDH_PQ14_replayIsRecognisable(t *testing.T) {
+	alice, bob := newDevice(t), newDevice(t)
+	keys := bob.prekeys(t, false)
+	in, s := handshake(t, alice, bob, keys, nil)
+	again, err := pqxdh.Accept(bob.Identity, keys, reparse(t, in), nil, noon)
+	if err != nil || !equal(s, again) {
+		t.Fatalf("the same initial leads elsewhere: %v", err)
+	}
+	other, _ := handshake(t, alice, bob, keys, nil)
+	if in.Hash() != reparse(t, in).Hash() || in.Hash() == other.Hash() {
+		t.Error("Hash does not tell a replay from another initial")
+	}
+}
+
+func reparse(t testing.TB, in *pqxdh.Initial) *pqxdh.Initial {
+	t.Helper()
+	b, err := in.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := pqxdh.ParseInitial(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestPQXDH_PQ16_wipe(t *testing.T) {
+	alice, bob := newDevice(t), newDevice(t)
+	keys := bob.prekeys(t, true)
+	in, s := handshake(t, alice, bob, keys, nil)
+	ad := s.AD
+	s.Wipe()
+	if !bytes.Equal(concat(s), make([]byte, 160)) || s.AD != nil || s.PeerRatchet != nil || !bytes.Equal(ad, make([]byte, len(ad))) {
+		t.Error("Wipe leaves something")
+	}
+	b, err := pqxdh.Accept(bob.Identity, keys, in, nil, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Wipe()
+	if b.SelfRatchet != nil {
+		t.Error("Wipe leaves the ratchet key")
+	}
+	if _, err := pqxdh.Accept(bob.Identity, keys, in, nil, noon); err != nil {
+		t.Errorf("wiping secrets harmed the prekeys: %v", err)
+	}
+}
+
+func BenchmarkInitiate(b *testing.B) {
+	alice, bob := newDevice(b), newDevice(b)
+	bundle := bob.bundle(bob.prekeys(b, true))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := pqxdh.Initiate(alice.Identity, bundle, nil, noon); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAccept(b *testing.B) {
+	alice, bob := newDevice(b), newDevice(b)
+	keys := bob.prekeys(b, true)
+	in, _, err := pqxdh.Initiate(alice.Identity, bob.bundle(keys), nil, noon)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := pqxdh.Accept(bob.Identity, keys, in, nil, noon); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

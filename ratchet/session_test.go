@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdh"
 	"crypto/rand"
+	"errors"
 	"testing"
 	"time"
 
@@ -59,6 +60,42 @@ func open(t testing.TB, s **ratchet.Session, msg []byte, text string) {
 	*s = next
 }
 
+// state returns the session's encoding.
+func state(t testing.TB, s *ratchet.Session) []byte {
+	t.Helper()
+	b, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// restore stores the session and loads it again.
+func restore(t testing.TB, s **ratchet.Session) {
+	t.Helper()
+	next, err := ratchet.ParseSession(state(t, *s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	*s = next
+}
+
+// refuse wants a message refused with an error, and the session as it was.
+func refuse(t testing.TB, s *ratchet.Session, msg []byte, want error) {
+	t.Helper()
+	before := state(t, s)
+	next, plaintext, err := s.Open(msg, ad, noon)
+	if !errors.Is(err, want) {
+		t.Fatalf("open: got %v, want %v", err, want)
+	}
+	if next != nil || plaintext != nil {
+		t.Fatal("a refused message gave a result")
+	}
+	if !bytes.Equal(before, state(t, s)) {
+		t.Fatal("a refused message changed the session")
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	alice, bob := newPair(t)
 	for range 5 {
@@ -68,15 +105,8 @@ func TestRoundTrip(t *testing.T) {
 		for range 2 {
 			open(t, &alice, seal(t, &bob, "from bob"), "from bob")
 		}
-		for _, s := range []**ratchet.Session{&alice, &bob} {
-			b, err := (*s).MarshalBinary()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if *s, err = ratchet.ParseSession(b); err != nil {
-				t.Fatal(err)
-			}
-		}
+		restore(t, &alice)
+		restore(t, &bob)
 	}
 }
 
