@@ -1,0 +1,251 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	apiv1 "kith/api/v1"
+	"kith/identity"
+	"kith/internal/chat"
+	"kith/internal/engine"
+	"kith/internal/wire"
+)
+
+// Send implements the service.
+func (s *Service) Send(ctx context.Context, r *connect.Request[apiv1.SendRequest]) (*connect.Response[apiv1.SendResponse], error) {
+	c, err := s.find(r.Msg.GetContact())
+	if err != nil {
+		return nil, fail(err)
+	}
+	in := engine.Send{To: c.Account, Text: r.Msg.GetText()}
+	for _, a := range r.Msg.GetMedia() {
+		at, ok := s.files.take(a.GetToken(), a.GetName())
+		if !ok {
+			return nil, fail(&engine.Error{Code: engine.NotFound, Text: fmt.Sprintf("the upload of %q is gone", a.GetName()), Hint: "send it again"})
+		}
+		in.Media = append(in.Media, at)
+	}
+	reply, seq, err := s.node.Do(ctx, in)
+	if err != nil {
+		return nil, fail(err)
+	}
+	id := reply.(engine.Sent).ID
+	return connect.NewResponse(&apiv1.SendResponse{Id: hex.EncodeToString(id[:]), Seq: uint64(seq)}), nil
+}
+
+// Log implements the service.
+func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest]) (*connect.Response[apiv1.LogResponse], error) {
+	c, err := s.find(r.Msg.GetContact())
+	if err != nil {
+		return nil, fail(err)
+	}
+	var before *chat.Message
+	if r.Msg.GetBefore() != "" {
+		m, err := s.findMessage(r.Msg.GetBefore())
+		if err != nil {
+			return nil, fail(err)
+		}
+		before = &m
+	}
+	if r.Msg.GetMarkRead() {
+		if _, _, err := s.node.Do(ctx, engine.MarkRead{Conversation: chat.With(c.Account)}); err != nil && c.State == chat.ContactEstablished {
+			return nil, fail(err)
+		}
+	}
+	all, seq, err := s.node.Messages(chat.With(c.Account), before, page(r.Msg.GetLimit(), defaultLog))
+	if err != nil {
+		return nil, fail(err)
+	}
+	names, err := s.names()
+	if err != nil {
+		return nil, fail(err)
+	}
+	return connect.NewResponse(&apiv1.LogResponse{Messages: s.messages(all, names), Seq: uint64(seq)}), nil
+}
+
+// Search implements the service.
+func (s *Service) Search(ctx context.Context, r *connect.Request[apiv1.SearchRequest]) (*connect.Response[apiv1.SearchResponse], error) {
+	all, err := s.node.Search(r.Msg.GetWords(), page(r.Msg.GetLimit(), defaultSearch))
+	if err != nil {
+		return nil, fail(err)
+	}
+	names, err := s.names()
+	if err != nil {
+		return nil, fail(err)
+	}
+	return connect.NewResponse(&apiv1.SearchResponse{Messages: s.messages(all, names)}), nil
+}
+
+// Message implements the service.
+func (s *Service) Message(ctx context.Context, r *connect.Request[apiv1.MessageRequest]) (*connect.Response[apiv1.MessageResponse], error) {
+	m, err := s.findMessage(r.Msg.GetId())
+	if err != nil {
+		return nil, fail(err)
+	}
+	names, err := s.names()
+	if err != nil {
+		return nil, fail(err)
+	}
+	return connect.NewResponse(&apiv1.MessageResponse{Message: s.message(m, names)}), nil
+}
+
+// Watch implements the service.
+func (s *Service) Watch(ctx context.Context, r *connect.Request[apiv1.WatchRequest], stream *connect.ServerStream[apiv1.WatchResponse]) error {
+	// Headers first, so that the caller knows it is being served.
+	if err := stream.Send(&apiv1.WatchResponse{Seq: r.Msg.GetAfter()}); err != nil {
+		return err
+	}
+	for l, err := range s.node.Watch(ctx, chat.Seq(r.Msg.GetAfter())) {
+		if err != nil {
+			return fail(err)
+		}
+		responses, err := s.happening(l)
+		if err != nil {
+			return fail(err)
+		}
+		for _, w := range responses {
+			if err := stream.Send(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// happening says in the API's words what an event changed, as things stand
+// now: one answer per message or contact.
+func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	var changed []chat.Message
+	var about *identity.AccountID
+	switch e := l.Event.(type) {
+	case chat.MessageAdded:
+		m, ok, err := s.node.Message(e.Message.ID)
+		if err != nil || !ok {
+			return nil, err
+		}
+		return []*apiv1.WatchResponse{{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Message{Message: s.message(m, names)}}}, nil
+	case chat.MessagesMarked:
+		for _, id := range e.IDs {
+			if m, ok, err := s.node.Message(id); err != nil {
+				return nil, err
+			} else if ok {
+				changed = append(changed, m)
+			}
+		}
+	case chat.MediaStored:
+		if changed, err = s.node.WithRoot(e.Root); err != nil {
+			return nil, err
+		}
+	case chat.ContactAdded:
+		about = &e.Contact.Account
+	case chat.ContactProgressed:
+		about = &e.Account
+	case chat.ContactVerified:
+		about = &e.Account
+	case chat.ContactDevices:
+		about = &e.Account
+	}
+	var out []*apiv1.WatchResponse
+	for _, m := range changed {
+		out = append(out, &apiv1.WatchResponse{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Changed{Changed: s.message(m, names)}})
+	}
+	if about != nil {
+		c, ok := names.contacts[*about]
+		if ok {
+			out = append(out, &apiv1.WatchResponse{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Contact{Contact: s.contact(c, names.unread[*about])}})
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, &apiv1.WatchResponse{Seq: uint64(l.Seq)})
+	}
+	return out, nil
+}
+
+// names is what is needed to say who somebody is.
+type names struct {
+	contacts map[identity.AccountID]chat.Contact
+	unread   map[identity.AccountID]int
+}
+
+func (s *Service) names() (names, error) {
+	all, unread, err := s.node.Contacts()
+	n := names{contacts: map[identity.AccountID]chat.Contact{}, unread: unread}
+	for _, c := range all {
+		n.contacts[c.Account] = c
+	}
+	return n, err
+}
+
+func (s *Service) messages(all []chat.Message, n names) []*apiv1.Message {
+	out := make([]*apiv1.Message, 0, len(all))
+	for _, m := range all {
+		out = append(out, s.message(m, n))
+	}
+	return out
+}
+
+func (s *Service) message(m chat.Message, n names) *apiv1.Message {
+	self := s.node.Self()
+	out := &apiv1.Message{
+		Id: hex.EncodeToString(m.ID[:]), Contact: n.contacts[m.Conversation.Account()].Name, Mine: m.From == self.Account,
+		AtMs: m.SentAt.UnixMilli(), Text: m.Text, State: m.State.String(), Seq: uint64(m.Seq),
+	}
+	if out.From = n.contacts[m.From].Name; out.Mine {
+		out.From = self.Name
+	}
+	for _, a := range m.Media {
+		out.Media = append(out.Media, s.media(a))
+	}
+	return out
+}
+
+func (s *Service) media(a chat.Media) *apiv1.Media {
+	sum := a.Pointer.SHA256
+	out := &apiv1.Media{Name: a.Name, Size: a.Pointer.Size, Sha256: hex.EncodeToString(sum[:]), Type: a.Type, State: "waiting"}
+	if a.Stored {
+		out.State, out.Have = "stored", a.Pointer.Size
+		return out
+	}
+	if p, ok := s.node.Progress(a.Pointer.Ref().Root); ok && p.Chunks > 0 {
+		out.Have = int64(float64(a.Pointer.Size) * float64(p.Have) / float64(p.Chunks))
+		if p.Active {
+			out.State = "fetching"
+		}
+	}
+	return out
+}
+
+// findMessage gives the message with an id, or with a beginning of one that
+// only one message has.
+func (s *Service) findMessage(id string) (chat.Message, error) {
+	id = strings.ToLower(strings.TrimSpace(id))
+	if id == "" || strings.Trim(id, "0123456789abcdef") != "" || len(id) > 2*len(wire.MessageID{}) {
+		return chat.Message{}, &engine.Error{Code: engine.Invalid, Text: fmt.Sprintf("%q is not a message id", id), Hint: "kith log --json shows ids"}
+	}
+	like, err := s.node.MessagesLike(id, 2)
+	if err != nil {
+		return chat.Message{}, err
+	}
+	switch len(like) {
+	case 1:
+		return like[0], nil
+	case 0:
+		return chat.Message{}, &engine.Error{Code: engine.NotFound, Text: fmt.Sprintf("no message %s", id)}
+	}
+	return chat.Message{}, &engine.Error{Code: engine.Invalid, Text: fmt.Sprintf("several messages begin with %s", id), Hint: "write more of the id"}
+}
+
+func page(asked uint32, otherwise int) int {
+	if asked == 0 {
+		return otherwise
+	}
+	return int(min(asked, MaxPage))
+}

@@ -1,0 +1,134 @@
+package chat
+
+import (
+	"bytes"
+	"cmp"
+	"time"
+
+	"kith/identity"
+	"kith/internal/wire"
+	"kith/media"
+)
+
+// Seq is an event's place in the log of this device, from 1.
+type Seq uint64
+
+// ConversationID names a conversation on this device. A conversation of two
+// is named by the contact's account.
+type ConversationID [32]byte
+
+// With returns the conversation of two with the given contact.
+func With(a identity.AccountID) ConversationID { return ConversationID(a) }
+
+// Account returns the contact of a conversation of two.
+func (c ConversationID) Account() identity.AccountID { return identity.AccountID(c) }
+
+// ContactState says how far two people have come with each other.
+type ContactState uint8
+
+const (
+	// ContactPending means an invite was taken up and the other side has not
+	// answered yet.
+	ContactPending ContactState = 1
+	// ContactEstablished means a session exists and was used by both sides.
+	ContactEstablished ContactState = 2
+	// ContactRefused means the other side turned the invite down.
+	ContactRefused ContactState = 3
+)
+
+// String returns the word used in the interface.
+func (s ContactState) String() string {
+	switch s {
+	case ContactPending:
+		return "pending"
+	case ContactEstablished:
+		return "established"
+	case ContactRefused:
+		return "refused"
+	}
+	return "unknown"
+}
+
+// Contact is a person known to this account.
+type Contact struct {
+	Account  identity.AccountID
+	Device   identity.DeviceID // the device met through the invite
+	Name     string            // unique on this device
+	State    ContactState
+	Reason   wire.Reason // why, when refused
+	Verified bool        // safety numbers were compared
+	AddedAt  time.Time
+}
+
+// State is how far a message is known to have come. It never goes back.
+type State uint8
+
+const (
+	// Queued means durable here and waiting to leave.
+	Queued State = 1
+	// Delivered means decrypted and durable on a device of the other side.
+	Delivered State = 2
+	// Read means a person of the receiving side has seen it.
+	Read State = 3
+)
+
+// String returns the word used in the interface.
+func (s State) String() string {
+	switch s {
+	case Queued:
+		return "queued"
+	case Delivered:
+		return "delivered"
+	case Read:
+		return "read"
+	}
+	return "unknown"
+}
+
+// Media is one attachment of a message and whether its bytes are here.
+type Media struct {
+	wire.Attachment
+	Stored bool // every chunk is on this device's disk and verified
+}
+
+// Message is something a person said.
+type Message struct {
+	ID           wire.MessageID
+	Conversation ConversationID
+	From         identity.AccountID
+	Device       identity.DeviceID
+	Lamport      uint64
+	SentAt       time.Time // by the sender's clock
+	Text         string
+	Media        []Media
+	State        State
+	Seq          Seq // of the event that added it
+}
+
+// Compare orders messages of a conversation the same way on every device:
+// by causal order, then sender, then id. Clocks play no part.
+func Compare(a, b *Message) int {
+	return cmp.Or(
+		cmp.Compare(a.Lamport, b.Lamport),
+		bytes.Compare(a.From[:], b.From[:]),
+		bytes.Compare(a.ID[:], b.ID[:]),
+	)
+}
+
+// Conversation is the summary of a conversation.
+type Conversation struct {
+	ID       ConversationID
+	Lamport  uint64 // the highest seen or given
+	Unread   int    // messages of others not read here
+	LastSeq  Seq    // the event of the newest message
+	Messages int
+}
+
+// Roots returns the blob roots of a message's attachments.
+func (m *Message) Roots() []media.Ref {
+	var refs []media.Ref
+	for _, a := range m.Media {
+		refs = append(refs, a.Pointer.Ref())
+	}
+	return refs
+}

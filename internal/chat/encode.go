@@ -1,0 +1,153 @@
+package chat
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"kith/identity"
+	"kith/internal/chat/eventpb"
+	"kith/internal/wire"
+	"kith/media"
+)
+
+var errEvent = errors.New("chat: stored event is damaged")
+
+// MarshalEvent encodes e for the log. It fails only on an event this package
+// does not know, a local fault. Spec: store.md, events.
+func MarshalEvent(e Event) ([]byte, error) {
+	pb := &eventpb.Event{}
+	switch e := e.(type) {
+	case ContactAdded:
+		pb.Body = &eventpb.Event_ContactAdded{ContactAdded: contactToPB(e.Contact)}
+	case ContactProgressed:
+		pb.Body = &eventpb.Event_ContactProgressed{ContactProgressed: &eventpb.ContactProgressed{
+			Account: e.Account[:], State: uint32(e.State), Reason: uint32(e.Reason)}}
+	case ContactVerified:
+		pb.Body = &eventpb.Event_ContactVerified{ContactVerified: &eventpb.ContactVerified{
+			Account: e.Account[:], Verified: e.Verified}}
+	case ContactDevices:
+		pb.Body = &eventpb.Event_ContactDevices{ContactDevices: &eventpb.ContactDevices{Account: e.Account[:], Seq: e.Seq}}
+	case MessageAdded:
+		m, err := messageToPB(&e.Message)
+		if err != nil {
+			return nil, err
+		}
+		pb.Body = &eventpb.Event_MessageAdded{MessageAdded: m}
+	case MessagesMarked:
+		marked := &eventpb.MessagesMarked{Conversation: e.Conversation[:], State: uint32(e.State), Received: e.Received}
+		for _, id := range e.IDs {
+			marked.Ids = append(marked.Ids, id[:])
+		}
+		pb.Body = &eventpb.Event_MessagesMarked{MessagesMarked: marked}
+	case MediaStored:
+		pb.Body = &eventpb.Event_MediaStored{MediaStored: &eventpb.MediaStored{Root: e.Root[:]}}
+	case ContentUnknown:
+		pb.Body = &eventpb.Event_ContentUnknown{ContentUnknown: &eventpb.ContentUnknown{
+			Conversation: e.Conversation[:], Device: e.Device[:], Raw: e.Raw}}
+	default:
+		return nil, fmt.Errorf("chat: event %T has no encoding", e)
+	}
+	return proto.MarshalOptions{Deterministic: true}.Marshal(pb)
+}
+
+// ParseEvent decodes what [MarshalEvent] made. Bytes it cannot read are a
+// local fault: the store is damaged or was written by a newer version.
+func ParseEvent(b []byte) (Event, error) {
+	var pb eventpb.Event
+	if err := proto.Unmarshal(b, &pb); err != nil {
+		return nil, errEvent
+	}
+	f := &fields{}
+	var e Event
+	switch body := pb.GetBody().(type) {
+	case *eventpb.Event_ContactAdded:
+		e = ContactAdded{contactFromPB(f, body.ContactAdded)}
+	case *eventpb.Event_ContactProgressed:
+		p := body.ContactProgressed
+		e = ContactProgressed{Account: f.account(p.GetAccount()), State: ContactState(p.GetState()), Reason: wire.Reason(p.GetReason())}
+	case *eventpb.Event_ContactVerified:
+		e = ContactVerified{Account: f.account(body.ContactVerified.GetAccount()), Verified: body.ContactVerified.GetVerified()}
+	case *eventpb.Event_ContactDevices:
+		e = ContactDevices{Account: f.account(body.ContactDevices.GetAccount()), Seq: body.ContactDevices.GetSeq()}
+	case *eventpb.Event_MessageAdded:
+		e = MessageAdded{messageFromPB(f, body.MessageAdded)}
+	case *eventpb.Event_MessagesMarked:
+		p := body.MessagesMarked
+		marked := MessagesMarked{Conversation: ConversationID(f.bytes32(p.GetConversation())), State: State(p.GetState()), Received: p.GetReceived()}
+		for _, id := range p.GetIds() {
+			marked.IDs = append(marked.IDs, f.message(id))
+		}
+		e = marked
+	case *eventpb.Event_MediaStored:
+		e = MediaStored{Root: f.bytes32(body.MediaStored.GetRoot())}
+	case *eventpb.Event_ContentUnknown:
+		p := body.ContentUnknown
+		e = ContentUnknown{Conversation: ConversationID(f.bytes32(p.GetConversation())), Device: identity.DeviceID(f.bytes32(p.GetDevice())), Raw: p.GetRaw()}
+	default:
+		return nil, errEvent
+	}
+	return e, f.err
+}
+
+// fields reads fixed-size fields and remembers the first that is not.
+type fields struct{ err error }
+
+func (f *fields) bytes32(b []byte) (out [32]byte) {
+	if len(b) != len(out) {
+		f.err = errEvent
+		return out
+	}
+	return [32]byte(b)
+}
+
+func (f *fields) account(b []byte) identity.AccountID { return identity.AccountID(f.bytes32(b)) }
+
+func (f *fields) message(b []byte) (id wire.MessageID) {
+	if len(b) != len(id) {
+		f.err = errEvent
+		return id
+	}
+	return wire.MessageID(b)
+}
+
+func contactToPB(c Contact) *eventpb.Contact {
+	return &eventpb.Contact{Account: c.Account[:], Device: c.Device[:], Name: c.Name, State: uint32(c.State),
+		Reason: uint32(c.Reason), Verified: c.Verified, AddedAtMs: c.AddedAt.UnixMilli()}
+}
+
+func contactFromPB(f *fields, p *eventpb.Contact) Contact {
+	return Contact{Account: f.account(p.GetAccount()), Device: identity.DeviceID(f.bytes32(p.GetDevice())), Name: p.GetName(),
+		State: ContactState(p.GetState()), Reason: wire.Reason(p.GetReason()), Verified: p.GetVerified(),
+		AddedAt: time.UnixMilli(p.GetAddedAtMs()).UTC()}
+}
+
+func messageToPB(m *Message) (*eventpb.Message, error) {
+	p := &eventpb.Message{Id: m.ID[:], Conversation: m.Conversation[:], From: m.From[:], Device: m.Device[:],
+		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State)}
+	for _, a := range m.Media {
+		ptr, err := a.Pointer.AppendBinary(nil)
+		if err != nil {
+			return nil, err
+		}
+		p.Media = append(p.Media, &eventpb.Media{Pointer: ptr, Name: a.Name, Type: a.Type, Stored: a.Stored})
+	}
+	return p, nil
+}
+
+func messageFromPB(f *fields, p *eventpb.Message) Message {
+	m := Message{ID: f.message(p.GetId()), Conversation: ConversationID(f.bytes32(p.GetConversation())), From: f.account(p.GetFrom()),
+		Device: identity.DeviceID(f.bytes32(p.GetDevice())), Lamport: p.GetLamport(), SentAt: time.UnixMilli(p.GetSentAtMs()).UTC(),
+		Text: p.GetText(), State: State(p.GetState())}
+	for _, a := range p.GetMedia() {
+		ptr, err := media.ParsePointer(a.GetPointer())
+		if err != nil {
+			f.err = errEvent
+			return m
+		}
+		m.Media = append(m.Media, Media{Attachment: wire.Attachment{Pointer: ptr, Name: a.GetName(), Type: a.GetType()}, Stored: a.GetStored()})
+	}
+	return m
+}

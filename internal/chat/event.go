@@ -1,0 +1,76 @@
+package chat
+
+import (
+	"time"
+
+	"kith/identity"
+	"kith/internal/wire"
+)
+
+// Event is one fact of the log: one of the types of this file.
+type Event interface{ event() }
+
+// Logged is an event with its place in the log and the local time of its
+// commit.
+type Logged struct {
+	Seq   Seq
+	At    time.Time
+	Event Event
+}
+
+// ContactAdded says that a person became known.
+type ContactAdded struct{ Contact Contact }
+
+// ContactProgressed says that first contact went on or ended.
+type ContactProgressed struct {
+	Account identity.AccountID
+	State   ContactState
+	Reason  wire.Reason
+}
+
+// ContactVerified says that the person here compared safety numbers, or took
+// the mark back.
+type ContactVerified struct {
+	Account  identity.AccountID
+	Verified bool
+}
+
+// ContactDevices says that a contact's signed device list changed. A mark of
+// verification does not survive it.
+type ContactDevices struct {
+	Account identity.AccountID
+	Seq     uint64
+}
+
+// MessageAdded says that a message was written or received.
+type MessageAdded struct{ Message Message }
+
+// MessagesMarked says that messages came further: delivered, or read.
+type MessagesMarked struct {
+	Conversation ConversationID
+	IDs          []wire.MessageID
+	State        State
+	// Received is true for messages of others read here, false for our own
+	// messages reported by the other side.
+	Received bool
+}
+
+// MediaStored says that every chunk of a blob is on this disk, verified.
+type MediaStored struct{ Root [32]byte }
+
+// ContentUnknown keeps a content that a newer version of the other side sent
+// and this version cannot read, for a later version that can.
+type ContentUnknown struct {
+	Conversation ConversationID
+	Device       identity.DeviceID
+	Raw          []byte
+}
+
+func (ContactAdded) event()      {}
+func (ContactProgressed) event() {}
+func (ContactVerified) event()   {}
+func (ContactDevices) event()    {}
+func (MessageAdded) event()      {}
+func (MessagesMarked) event()    {}
+func (MediaStored) event()       {}
+func (ContentUnknown) event()    {}

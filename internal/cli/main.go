@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes, part of the help text.
+const (
+	exitOK         = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitNotRunning = 3
+	exitNotFound   = 4
+	exitNotNow     = 5
+	exitLocked     = 6
+	exitTimeout    = 7
+)
+
+const exitHelp = `Exit codes: 0 done, 1 failed, 2 wrong use, 3 no node is running in this home,
+4 no such contact, message or file, 5 not possible now (expired, used, exists
+already, not complete yet), 6 the passphrase is missing or wrong, 7 the wait
+given with --timeout is over.
+
+Examples:
+  kith init --name Alice            make an account in ~/.kith
+  kith up                           run the node; leave it running
+  kith invite --png invite.png      make a one-time invite to hand over
+  kith add invite.png               take up an invite
+  kith send bob "hello" --file photo.jpg
+  kith log bob --follow`
+
+// InitOptions is what init is asked for.
+type InitOptions struct {
+	Home, Name string
+	Phrase     string // restore this account; empty: a new one
+	KeyFile    bool
+	Passphrase func() ([]byte, error)
+}
+
+// InitResult is what init made.
+type InitResult struct {
+	Account, Device, Name, Key string
+	Phrase                     []string
+}
+
+// UpOptions is what up is asked for.
+type UpOptions struct {
+	Home       string
+	Socket     string
+	Listen     []string
+	LAN        bool
+	Verbose    io.Writer // where to log; nil: nowhere
+	Passphrase func() ([]byte, error)
+	// Ready is called once, when the node can be reached.
+	Ready func(account string, addrs []string)
+}
+
+// Local is what only the machine itself can do: make a home and run a node.
+// Its errors are shown as they are; an [*Error] brings its own hint and code.
+type Local interface {
+	Init(ctx context.Context, o InitOptions) (*InitResult, error)
+	Up(ctx context.Context, o UpOptions) error
+	Version() string
+}
+
+// Error is an error with a hint and an exit code, for the person.
+type Error struct {
+	Text, Hint string
+	Exit       int
+}
+
+// Error returns the text.
+func (e *Error) Error() string { return e.Text }
+
+// Locked makes the error for a missing or wrong passphrase.
+func Locked(text, hint string) error { return &Error{Text: text, Hint: hint, Exit: exitLocked} }
+
+// NotNow makes the error for something that is not possible now.
+func NotNow(text, hint string) error { return &Error{Text: text, Hint: hint, Exit: exitNotNow} }
+
+// NotFound makes the error for something that is not there.
+func NotFound(text, hint string) error { return &Error{Text: text, Hint: hint, Exit: exitNotFound} }
+
+// grammar is every verb and flag.
+type grammar struct {
+	Home    string           `help:"Home directory." env:"KITH_HOME" default:"${home}" placeholder:"DIR"`
+	JSON    bool             `help:"Print data as JSON, one object a line."`
+	Version kong.VersionFlag `help:"Print the version."`
+
+	Init     initCmd     `cmd:"" help:"Make an account and its home directory."`
+	Up       upCmd       `cmd:"" help:"Run the node in the foreground."`
+	Down     downCmd     `cmd:"" help:"End the running node."`
+	Status   statusCmd   `cmd:"" help:"Say who this node is and how it stands."`
+	Invite   inviteCmd   `cmd:"" help:"Make a one-time invite."`
+	Add      addCmd      `cmd:"" help:"Take up an invite, from a link or a picture of its QR code."`
+	Contacts contactsCmd `cmd:"" help:"List contacts."`
+	Verify   verifyCmd   `cmd:"" help:"Show the safety number with a contact, and mark it as compared."`
+	Send     sendCmd     `cmd:"" help:"Send text and files to a contact."`
+	Log      logCmd      `cmd:"" help:"Show a conversation."`
+	Search   searchCmd   `cmd:"" help:"Find messages by words."`
+	Save     saveCmd     `cmd:"" help:"Save the files of a message."`
+	Demo     demoCmd     `cmd:"" help:"See it work: two nodes on this machine, an invite, text, a photo, a file."`
+}
+
+// env is what a verb runs in.
+type env struct {
+	ctx    context.Context
+	home   string
+	json   bool
+	in     *os.File
+	out    io.Writer
+	errOut io.Writer
+	local  Local
+}
+
+// Main runs one command line and returns the exit code. Args are without the
+// program's name.
+func Main(args []string, local Local) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, args, os.Stdin, os.Stdout, os.Stderr, local)
+}
+
+func run(ctx context.Context, args []string, in *os.File, out, errOut io.Writer, local Local) int {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "."
+	}
+	var g grammar
+	exited := -1
+	parser, err := kong.New(&g, kong.Name("kith"), kong.Writers(out, errOut),
+		kong.Description("A messenger with nobody in the middle.\n\n"+exitHelp),
+		kong.Vars{"home": filepath.Join(home, ".kith"), "version": local.Version()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { exited = code }))
+	if err != nil {
+		return report(errOut, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		return report(errOut, &Error{Text: err.Error(), Hint: "kith --help, or kith VERB --help", Exit: exitUsage})
+	}
+	abs, err := filepath.Abs(g.Home)
+	if err != nil {
+		return report(errOut, err)
+	}
+	e := &env{ctx: ctx, home: abs, json: g.JSON, in: in, out: out, errOut: errOut, local: local}
+	return report(errOut, kctx.Run(e))
+}
+
+// report prints an error as one line, and a hint where there is one.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Text: err.Error(), Exit: exitFailed}
+		if errors.Is(err, context.Canceled) {
+			e.Text = "cancelled"
+		}
+	}
+	fmt.Fprintf(w, "kith: %s\n", oneLine(e.Text))
+	if e.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", oneLine(e.Hint))
+	}
+	return e.Exit
+}

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/term"
+
+	apiv1 "kith/api/v1"
+)
+
+// terminal reports whether w is a terminal.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// printJSON writes v as one line.
+func (e *env) printJSON(v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := e.out.Write(b.Bytes())
+	return err
+}
+
+func (e *env) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(e.out, format, args...)
+	return err
+}
+
+// visible makes received text safe to print: control characters, with which a
+// message could move the cursor or restyle the terminal, and marks that turn
+// the direction of text become replacement characters. Line breaks stay when
+// lines is true.
+func visible(s string, lines bool) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' && lines, r == '\t' && lines:
+			return r
+		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x2028, r == 0x2029:
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+func oneLine(s string) string { return visible(strings.ReplaceAll(s, "\n", " "), false) }
+
+// bytesText gives a size for people.
+func bytesText(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, i := float64(n), -1
+	for f >= unit && i < 4 {
+		f /= unit
+		i++
+	}
+	return fmt.Sprintf("%.1f %ciB", f, "KMGTP"[i])
+}
+
+// messageJSON is one line of log and search.
+type messageJSON struct {
+	ID      string      `json:"id"`
+	Contact string      `json:"contact"`
+	From    string      `json:"from"`
+	Mine    bool        `json:"mine"`
+	At      string      `json:"at"`
+	Text    string      `json:"text"`
+	State   string      `json:"state"`
+	Media   []mediaJSON `json:"media"`
+}
+
+type mediaJSON struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	Type   string `json:"type"`
+	State  string `json:"state"`
+	Have   int64  `json:"have"`
+}
+
+func toJSON(m *apiv1.Message) messageJSON {
+	out := messageJSON{ID: m.GetId(), Contact: m.GetContact(), From: m.GetFrom(), Mine: m.GetMine(),
+		At: at(m.GetAtMs()), Text: m.GetText(), State: m.GetState(), Media: []mediaJSON{}}
+	for _, a := range m.GetMedia() {
+		out.Media = append(out.Media, mediaJSON{Name: a.GetName(), Size: a.GetSize(), SHA256: a.GetSha256(),
+			Type: a.GetType(), State: a.GetState(), Have: a.GetHave()})
+	}
+	return out
+}
+
+func at(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+// printMessage shows one message, for people or as JSON.
+func (e *env) printMessage(m *apiv1.Message, withContact bool) error {
+	if e.json {
+		return e.printJSON(toJSON(m))
+	}
+	when := time.UnixMilli(m.GetAtMs()).Format("2006-01-02 15:04")
+	who := m.GetFrom()
+	if withContact && m.GetMine() {
+		who += " to " + m.GetContact()
+	}
+	state := ""
+	if m.GetMine() {
+		state = "  [" + m.GetState() + "]"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s: %s%s\n", when, oneLine(who), strings.ReplaceAll(visible(m.GetText(), true), "\n", "\n    "), state)
+	for _, a := range m.GetMedia() {
+		fmt.Fprintf(&b, "    %s  %s  %s  %s\n", oneLine(a.GetName()), bytesText(a.GetSize()), mediaState(a), "kith save "+m.GetId()[:8])
+	}
+	return e.printf("%s", b.String())
+}
+
+func mediaState(a *apiv1.Media) string {
+	if a.GetState() == "stored" || a.GetSize() == 0 {
+		return a.GetState()
+	}
+	return fmt.Sprintf("%s %d%%", a.GetState(), 100*a.GetHave()/a.GetSize())
+}
+
+// contactJSON is one line of contacts.
+type contactJSON struct {
+	Name     string `json:"name"`
+	Account  string `json:"account"`
+	State    string `json:"state"`
+	Reason   string `json:"reason,omitempty"`
+	Verified bool   `json:"verified"`
+	Online   bool   `json:"online"`
+	Unread   uint32 `json:"unread"`
+	AddedAt  string `json:"added_at"`
+}
+
+func contactToJSON(c *apiv1.Contact) contactJSON {
+	return contactJSON{Name: c.GetName(), Account: c.GetAccount(), State: c.GetState(), Reason: c.GetReason(),
+		Verified: c.GetVerified(), Online: c.GetOnline(), Unread: c.GetUnread(), AddedAt: at(c.GetAddedAtMs())}
+}
+
+// progress draws one line that says how far something is, on a terminal only.
+type progress struct {
+	w           io.Writer
+	what        string
+	total, done int64
+	began, last time.Time
+}
+
+func (e *env) progress(what string, total int64) *progress {
+	p := &progress{what: what, total: total, began: time.Now()}
+	if terminal(e.errOut) && !e.json {
+		p.w = e.errOut
+	}
+	return p
+}
+
+// add counts n more bytes.
+func (p *progress) add(n int64) {
+	p.done += n
+	if now := time.Now(); p.w != nil && now.Sub(p.last) > 100*time.Millisecond {
+		p.last = now
+		p.draw("")
+	}
+}
+
+func (p *progress) draw(end string) {
+	const width = 24
+	share := 1.0
+	if p.total > 0 {
+		share = min(float64(p.done)/float64(p.total), 1)
+	}
+	bar := strings.Repeat("█", int(share*width)) + strings.Repeat("░", width-int(share*width))
+	rate := int64(float64(p.done) / max(time.Since(p.began).Seconds(), 0.001))
+	fmt.Fprintf(p.w, "\r\033[K%s %s %3.0f%%  %s  %s/s%s", oneLine(p.what), bar, 100*share, bytesText(p.done), bytesText(rate), end)
+}
+
+func (p *progress) end() {
+	if p.w != nil {
+		p.draw("\n")
+	}
+}
+
+// counted is a reader that reports what passes.
+type counted struct {
+	io.Reader
+	p *progress
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.p.add(int64(n))
+	return n, err
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	apiv1 "kith/api/v1"
+)
+
+type saveCmd struct {
+	Message string `arg:"" name:"message-id" help:"The message, or a beginning of its id." placeholder:"MESSAGE-ID"`
+	Path    string `arg:"" help:"A file to write, or a folder to write into under the sender's names." placeholder:"PATH"`
+	Force   bool   `help:"Write over files that exist."`
+}
+
+func (c *saveCmd) Run(e *env) error {
+	cl := e.dial()
+	r, err := cl.Message(e.ctx, connect.NewRequest(&apiv1.MessageRequest{Id: c.Message}))
+	if err != nil {
+		return e.explain(err)
+	}
+	files := r.Msg.GetMessage().GetMedia()
+	if len(files) == 0 {
+		return NotFound("this message has no file", "")
+	}
+	st, err := os.Stat(c.Path)
+	folder := err == nil && st.IsDir() || strings.HasSuffix(c.Path, string(filepath.Separator))
+	if !folder && len(files) > 1 {
+		return &Error{Text: fmt.Sprintf("the message has %d files", len(files)), Hint: "give a folder to save them in", Exit: exitUsage}
+	}
+	if folder {
+		if err := os.MkdirAll(c.Path, 0o755); err != nil {
+			return fileError(err)
+		}
+	}
+	for i, f := range files {
+		path := c.Path
+		if folder {
+			// The name was checked when it was received: no separators in it.
+			path = filepath.Join(c.Path, filepath.Base(f.GetName()))
+		}
+		if err := c.save(e, cl, r.Msg.GetMessage().GetId(), i, f, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save writes one file beside its final name, checks it against the sender's
+// hash, and puts it in place.
+func (c *saveCmd) save(e *env, cl *client, message string, i int, f *apiv1.Media, path string) (err error) {
+	if _, err := os.Lstat(path); err == nil && !c.Force {
+		return NotNow(fmt.Sprintf("%s exists", path), "say --force to write over it")
+	}
+	body, err := cl.download(e.ctx, message, i)
+	if err != nil {
+		var ce *Error
+		if errors.As(err, &ce) {
+			return ce
+		}
+		return e.explain(err)
+	}
+	defer body.Close()
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".kith-save-*")
+	if err != nil {
+		return fileError(err)
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	sum := sha256.New()
+	p := e.progress(f.GetName(), f.GetSize())
+	n, err := io.Copy(io.MultiWriter(tmp, sum), counted{body, p})
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	p.end()
+	if got := hex.EncodeToString(sum.Sum(nil)); got != f.GetSha256() || n != f.GetSize() {
+		return &Error{Text: fmt.Sprintf("%s is not what its sender said it is: not saved", f.GetName()), Exit: exitFailed}
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		return fileError(err)
+	}
+	if err := tmp.Sync(); err != nil {
+		return fileError(err)
+	}
+	if err := tmp.Close(); err != nil {
+		return fileError(err)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fileError(err)
+	}
+	if e.json {
+		return e.printJSON(struct {
+			Path   string `json:"path"`
+			Name   string `json:"name"`
+			Size   int64  `json:"size"`
+			SHA256 string `json:"sha256"`
+		}{path, f.GetName(), f.GetSize(), f.GetSha256()})
+	}
+	return e.printf("%s  %s\n", path, bytesText(f.GetSize()))
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connectrpc.com/connect"
+
+	apiv1 "kith/api/v1"
+)
+
+// maxStdin bounds text read from standard input; the node refuses less.
+const maxStdin = 1 << 20
+
+type sendCmd struct {
+	Contact string        `arg:"" help:"Name or account." placeholder:"NAME"`
+	Text    string        `arg:"" optional:"" help:"What to say; - reads it from standard input." placeholder:"TEXT"`
+	File    []string      `help:"Send a file; may be given again." placeholder:"PATH"`
+	AsFile  bool          `help:"Leave pictures as they are, with place and camera in them."`
+	Wait    string        `help:"When to return: queued (safe here) or delivered (safe there)." enum:"queued,delivered" default:"queued"`
+	Timeout time.Duration `help:"How long to wait for delivered; 0 is for ever." default:"0"`
+}
+
+func (c *sendCmd) Run(e *env) error {
+	text := c.Text
+	if text == "-" {
+		b, err := io.ReadAll(io.LimitReader(e.in, maxStdin))
+		if err != nil {
+			return err
+		}
+		text = string(b)
+	}
+	cl := e.dial()
+	req := &apiv1.SendRequest{Contact: c.Contact, Text: text}
+	for _, path := range c.File {
+		a, err := c.upload(e, cl, path)
+		if err != nil {
+			return err
+		}
+		req.Media = append(req.Media, a)
+	}
+	r, err := cl.Send(e.ctx, connect.NewRequest(req))
+	if err != nil {
+		return e.explain(err)
+	}
+	state := "queued"
+	if c.Wait == "delivered" {
+		if state, err = e.awaitState(cl, r.Msg.GetId(), r.Msg.GetSeq(), c.Timeout); err != nil {
+			return err
+		}
+	}
+	if e.json {
+		return e.printJSON(struct {
+			ID    string `json:"id"`
+			State string `json:"state"`
+		}{r.Msg.GetId(), state})
+	}
+	return e.printf("%s %s\n", r.Msg.GetId(), state)
+}
+
+// upload gives one file to the node, which encrypts it on its way in.
+func (c *sendCmd) upload(e *env, cl *client, path string) (*apiv1.Attachment, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fileError(err)
+	}
+	if !st.Mode().IsRegular() {
+		return nil, &Error{Text: fmt.Sprintf("%s is not a file", path), Hint: "a folder can be sent as an archive", Exit: exitUsage}
+	}
+	name := filepath.Base(path)
+	p := e.progress(name, st.Size())
+	var body io.Reader = f
+	if p.w != nil {
+		body = counted{f, p}
+	}
+	u, err := cl.upload(e.ctx, body, st.Size(), name, c.AsFile)
+	if err != nil {
+		var ce *Error
+		if errors.As(err, &ce) {
+			return nil, ce
+		}
+		return nil, e.explain(err)
+	}
+	p.end()
+	if u.Stripped && !e.json {
+		fmt.Fprintf(e.errOut, "%s: removed what tells place, time and camera; --as-file leaves it\n", oneLine(name))
+	}
+	return &apiv1.Attachment{Token: u.Token, Name: name}, nil
+}
+
+// awaitState waits until a message is delivered or read.
+func (e *env) awaitState(cl *client, id string, after uint64, timeout time.Duration) (string, error) {
+	ctx, cancel := e.ctx, context.CancelFunc(func() {})
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeout(e.ctx, timeout)
+	}
+	defer cancel()
+	state := "queued"
+	err := watch(ctx, cl, after, func(w *apiv1.WatchResponse) bool {
+		for _, m := range []*apiv1.Message{w.GetMessage(), w.GetChanged()} {
+			if m.GetId() == id {
+				state = m.GetState()
+			}
+		}
+		return state == "queued"
+	})
+	if state != "queued" {
+		return state, nil
+	}
+	if ctx.Err() != nil && e.ctx.Err() == nil {
+		return state, &Error{Text: "not delivered yet; it stays queued", Hint: "kith log shows when it arrives", Exit: exitTimeout}
+	}
+	if err == nil {
+		err = errors.New("the node ended while waiting")
+	}
+	return state, e.explain(err)
+}
+
+// watch calls on for each event after a sequence until on returns false.
+func watch(ctx context.Context, cl *client, after uint64, on func(*apiv1.WatchResponse) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := cl.Watch(ctx, connect.NewRequest(&apiv1.WatchRequest{After: after}))
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for stream.Receive() {
+		if !on(stream.Msg()) {
+			return nil
+		}
+	}
+	return stream.Err()
+}

@@ -1,0 +1,3 @@
+package engine
+
+//go:generate protoc --go_out=../.. --go_opt=module=kith -I ../.. ../../internal/engine/statepb/state.proto

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"errors"
+	"slices"
+
+	"kith/identity"
+	"kith/internal/chat"
+	"kith/internal/engine/statepb"
+	"kith/internal/wire"
+)
+
+// receive takes an envelope from the device the transport authenticated. What
+// was opened before is acknowledged again and changes nothing.
+func (s *step) receive(in Received) error {
+	e, err := wire.ParseEnvelope(in.Envelope)
+	if err != nil {
+		return ErrRefused
+	}
+	if in.From == s.self.device.ID() {
+		return ErrRefused // reflected
+	}
+	id := wire.IDOf(in.Envelope)
+	if e.Kind == wire.KindRequest {
+		return s.receiveRequest(in.From, e, id) // answered, never acknowledged
+	}
+	seen, err := s.Seen(id)
+	if err != nil {
+		return err
+	}
+	if seen {
+		s.up.Ack = true
+		return nil
+	}
+	switch e.Kind {
+	case wire.KindBundle:
+		err = s.receiveBundle(in.From, e)
+	case wire.KindInitial:
+		err = s.receiveInitial(in.From, e, id)
+	case wire.KindSession:
+		err = s.receiveSession(in.From, e)
+	case wire.KindRefusal:
+		return s.receiveRefusal(in.From, e)
+	}
+	if err != nil {
+		return err
+	}
+	if s.up.Ack {
+		s.up.Seen = append(s.up.Seen, id)
+	}
+	return nil
+}
+
+func (s *step) receiveSession(from identity.DeviceID, e *wire.Envelope) error {
+	a, row, err := s.contactOf(from)
+	if err != nil {
+		return err
+	}
+	padded, err := s.openFrom(from, e.Body)
+	if err != nil {
+		return err
+	}
+	// The session authenticated it: from here the envelope is done with,
+	// whatever is in it, or its sender would repeat it for ever.
+	s.up.Ack = true
+	raw, c := readContent(padded)
+	if raw == nil {
+		return nil
+	}
+	if err := s.establish(a, row); err != nil {
+		return err
+	}
+	return s.content(a, row, from, raw, c)
+}
+
+// readContent gives the unpadded bytes and the content; raw is nil when they
+// are malformed.
+func readContent(padded []byte) (raw []byte, c *wire.Content) {
+	raw, err := wire.Unpad(padded)
+	if err != nil {
+		return nil, nil
+	}
+	if c, err = wire.ParseContent(raw); err != nil {
+		return nil, nil
+	}
+	return raw, c
+}
+
+// establish notes that the other side has used a session with us: first
+// contact is over.
+func (s *step) establish(a identity.AccountID, row *statepb.Contact) error {
+	if row.GetStage() == statepb.Stage_ESTABLISHED {
+		return nil
+	}
+	s.dropEnvelope(row.GetRequest())
+	row.Stage, row.Invite, row.Request, row.Initial = statepb.Stage_ESTABLISHED, nil, nil, nil
+	s.event(chat.ContactProgressed{Account: a, State: chat.ContactEstablished})
+	return s.saveContact(a, row)
+}
+
+func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity.DeviceID, raw []byte, c *wire.Content) error {
+	switch {
+	case c.Hello != nil:
+		return s.receiveHello(a, row, from, c.Hello)
+	case c.Message != nil:
+		return s.receiveMessage(a, from, c)
+	case c.Receipt != nil:
+		return s.receiveReceipt(a, c.Receipt)
+	}
+	s.event(chat.ContentUnknown{Conversation: chat.With(a), Device: from, Raw: slices.Clone(raw)})
+	return nil
+}
+
+func (s *step) receiveMessage(a identity.AccountID, from identity.DeviceID, c *wire.Content) error {
+	if _, known, err := s.Message(c.ID); err != nil || known {
+		return err // said before
+	}
+	conv, err := s.Conversation(chat.With(a))
+	if err != nil {
+		return err
+	}
+	m := chat.Message{
+		ID: c.ID, Conversation: chat.With(a), From: a, Device: from,
+		Lamport: min(c.Lamport, conv.Lamport+MaxLamportJump), SentAt: c.SentAt,
+		Text: c.Message.Text, State: chat.Delivered,
+	}
+	for _, at := range c.Message.Media {
+		m.Media = append(m.Media, chat.Media{Attachment: at})
+		s.up.Wants = append(s.up.Wants, Want{Ref: at.Pointer.Ref(), From: from})
+	}
+	s.event(chat.MessageAdded{Message: m})
+	return nil
+}
+
+// receiveReceipt marks messages of ours as read; names of other messages are
+// not this contact's to mark.
+func (s *step) receiveReceipt(a identity.AccountID, r *wire.Receipt) error {
+	var ids []wire.MessageID
+	for _, id := range r.Read {
+		m, ok, err := s.Message(id)
+		if err != nil {
+			return err
+		}
+		if ok && m.Conversation == chat.With(a) && m.From == s.self.account && m.State < chat.Read {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > 0 {
+		s.event(chat.MessagesMarked{Conversation: chat.With(a), IDs: ids, State: chat.Read})
+	}
+	return nil
+}
+
+// receiveHello takes a contact's device list and addresses. A list that does
+// not follow the known one is left alone; one that does is an event, and a
+// verified contact is not written to until somebody looked. Spec: contact.md 5.
+func (s *step) receiveHello(a identity.AccountID, row *statepb.Contact, from identity.DeviceID, h *wire.Hello) error {
+	s.addrs(from, h.Addrs)
+	if slices.Equal(h.DeviceList, row.GetDeviceList()) {
+		return nil
+	}
+	list, err := identity.ParseDeviceList(h.DeviceList)
+	if err != nil || list.Account != a || list.Certificate(from) == nil {
+		return nil
+	}
+	if len(row.GetDeviceList()) > 0 {
+		known, err := identity.ParseDeviceList(row.GetDeviceList())
+		if err != nil {
+			return err
+		}
+		if err := list.Follows(known); err != nil {
+			if errors.Is(err, identity.ErrStale) {
+				return nil
+			}
+			row.DevicesChanged = true // a fork or a gap: somebody must look
+			s.event(chat.ContactDevices{Account: a, Seq: list.Seq})
+			return s.saveContact(a, row)
+		}
+		c, _, err := s.Contact(a)
+		if err != nil {
+			return err
+		}
+		row.DevicesChanged = c.Verified
+		s.event(chat.ContactDevices{Account: a, Seq: list.Seq})
+	}
+	row.DeviceList = slices.Clone(h.DeviceList)
+	return s.saveContact(a, row)
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"kith/identity"
+	"kith/internal/chat"
+	"kith/internal/engine/statepb"
+	"kith/internal/wire"
+)
+
+// send makes a message: from the commit on it exists, and it leaves as soon as
+// there is a session. Spec: content.md 4.
+func (s *step) send(in Send) error {
+	row, ok, err := s.contact(in.To)
+	if err != nil {
+		return err
+	}
+	if err := maySend(row, ok); err != nil {
+		return err
+	}
+	conv, err := s.Conversation(chat.With(in.To))
+	if err != nil {
+		return err
+	}
+	m := chat.Message{
+		ID: newMessageID(), Conversation: chat.With(in.To), From: s.self.account, Device: s.self.device.ID(),
+		Lamport: conv.Lamport + 1, SentAt: s.now.Truncate(1e6).UTC(), Text: in.Text, State: chat.Queued,
+	}
+	for _, a := range in.Media {
+		m.Media = append(m.Media, chat.Media{Attachment: a, Stored: true})
+	}
+	content := messageContent(&m)
+	if _, err := content.AppendBinary(nil); err != nil {
+		return badMessage(in)
+	}
+	s.event(chat.MessageAdded{Message: m})
+	s.up.Reply = Sent{ID: m.ID}
+	if row.GetStage() == statepb.Stage_REQUESTED {
+		if len(row.GetWaiting()) >= MaxWaiting {
+			return &Error{Code: NotNow, Text: "too many messages wait for this contact to answer",
+				Hint: "they leave when both of you are online"}
+		}
+		row.Waiting = append(row.Waiting, m.ID[:])
+		return s.saveContact(in.To, row)
+	}
+	return s.sealTo(identity.DeviceID(row.GetDevice()), content, m.ID)
+}
+
+func maySend(row *statepb.Contact, known bool) error {
+	switch {
+	case !known:
+		return &Error{Code: NotFound, Text: "no such contact"}
+	case row.GetStage() == statepb.Stage_REFUSED:
+		return &Error{Code: NotNow, Text: "this contact's invite was refused", Hint: "ask for a new invite and add it"}
+	case row.GetDevicesChanged():
+		return &Error{Code: NotNow, Text: "this verified contact's devices have changed",
+			Hint: "compare safety numbers again, then: kith verify NAME --mark"}
+	}
+	return nil
+}
+
+func badMessage(in Send) error {
+	switch {
+	case in.Text == "" && len(in.Media) == 0:
+		return &Error{Code: Invalid, Text: "nothing to send"}
+	case len(in.Text) > wire.MaxText:
+		return &Error{Code: Invalid, Text: fmt.Sprintf("a message may have %d bytes of text, this one has %d", wire.MaxText, len(in.Text)),
+			Hint: "send it as a file"}
+	case len(in.Media) > wire.MaxAttachments:
+		return &Error{Code: Invalid, Text: fmt.Sprintf("a message may have %d files, this one has %d", wire.MaxAttachments, len(in.Media))}
+	}
+	return &Error{Code: Invalid, Text: "this text or file name cannot be sent", Hint: "text must be UTF-8, names without control characters"}
+}
+
+func newMessageID() (id wire.MessageID) {
+	rand.Read(id[:])
+	return id
+}
+
+func messageContent(m *chat.Message) *wire.Content {
+	c := &wire.Content{ID: m.ID, Lamport: m.Lamport, SentAt: m.SentAt, Message: &wire.Message{Text: m.Text}}
+	for _, a := range m.Media {
+		c.Message.Media = append(c.Message.Media, a.Attachment)
+	}
+	return c
+}
+
+// markRead marks everything unread in a conversation and tells the sender.
+func (s *step) markRead(in MarkRead) error {
+	a := in.Conversation.Account()
+	row, ok, err := s.contact(a)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &Error{Code: NotFound, Text: "no such contact"}
+	}
+	ids, err := s.Unread(in.Conversation, wire.MaxReceipts)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	s.event(chat.MessagesMarked{Conversation: in.Conversation, IDs: ids, State: chat.Read, Received: true})
+	receipt := &wire.Content{ID: newMessageID(), SentAt: s.now, Receipt: &wire.Receipt{Read: ids}}
+	return s.sealTo(identity.DeviceID(row.GetDevice()), receipt, wire.MessageID{})
+}
+
+// acked takes note that a device has an envelope, decrypted and durable. Only
+// the device it was sent to can say so.
+func (s *step) acked(in Acked) error {
+	o, ok, err := s.Outbox(in.ID)
+	if err != nil {
+		return err
+	}
+	if !ok || o.To != in.From {
+		return ErrRefused
+	}
+	s.up.Drop = append(s.up.Drop, in.ID)
+	if o.Message == (wire.MessageID{}) {
+		return nil
+	}
+	a, _, err := s.contactOf(in.From)
+	if err != nil {
+		return err
+	}
+	s.event(chat.MessagesMarked{Conversation: chat.With(a), IDs: []wire.MessageID{o.Message}, State: chat.Delivered})
+	return nil
+}

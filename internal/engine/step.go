@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"kith/identity"
+	"kith/internal/chat"
+	"kith/internal/wire"
+	"kith/media"
+)
+
+// StateKey names one row of engine state, such as "self" or
+// "sessions/<device in hex>". The forms are in docs/spec/store.md.
+type StateKey string
+
+// View is what a step may read: a transaction of the store, or maps in a
+// simulation. All methods see what earlier steps of the same transaction
+// wrote. Every error is local.
+type View interface {
+	// State returns a row, nil when there is none.
+	State(StateKey) ([]byte, error)
+	// StateKeys returns the keys that start with prefix, sorted.
+	StateKeys(prefix string) ([]StateKey, error)
+	// Contacts returns every contact, in no order.
+	Contacts() ([]chat.Contact, error)
+	Contact(identity.AccountID) (c chat.Contact, ok bool, err error)
+	Conversation(chat.ConversationID) (chat.Conversation, error)
+	Message(wire.MessageID) (m chat.Message, ok bool, err error)
+	// Unread returns up to limit ids of messages of others not yet read,
+	// oldest first.
+	Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error)
+	// Undelivered returns the ids of own messages still queued, oldest first.
+	Undelivered(chat.ConversationID) ([]wire.MessageID, error)
+	// OutboxFor returns the ids of everything that waits for a device.
+	OutboxFor(identity.DeviceID) ([]wire.EnvelopeID, error)
+	// Outbox returns an envelope that waits for its acknowledgement.
+	Outbox(wire.EnvelopeID) (o wire.Outgoing, ok bool, err error)
+	// Seen reports whether this envelope was opened before.
+	Seen(wire.EnvelopeID) (bool, error)
+}
+
+// Want is a blob that a conversation now refers to and that is not here.
+type Want struct {
+	Ref  media.Ref
+	From identity.DeviceID // who has it
+}
+
+// Update is everything one step decided.
+type Update struct {
+	Events   []chat.Event        // for the log, in order
+	State    map[StateKey][]byte // rows to replace; nil deletes
+	Outgoing []wire.Outgoing     // persisted with the rest, but for the ephemeral
+	Drop     []wire.EnvelopeID   // rows of the outbox that have done their work
+	Seen     []wire.EnvelopeID   // envelopes never to be opened again
+	// SeenBefore, when not zero, forgets ids of envelopes seen before it.
+	SeenBefore time.Time
+	Wants      []Want
+	Addrs      map[identity.DeviceID][]string // where a device says it can be reached
+	// Ack tells that the received envelope may be acknowledged once this
+	// update is durable.
+	Ack bool
+	// Reply is a command's answer: [Invited], [Added], [Sent], or nil.
+	Reply any
+}
+
+// Input is something a step reacts to: a command or a happening.
+type Input interface{ input() }
+
+// Invite is a command: make a one-time invite that lives for Life, with the
+// addresses at which this device can be reached now. Reply: [Invited].
+type Invite struct {
+	Life  time.Duration
+	Addrs []string
+}
+
+// Add is a command: take up an invite. Name is what the person here wants to
+// call the contact; empty takes the inviter's own name. Reply: [Added].
+type Add struct {
+	Invite *identity.Invite
+	Name   string
+}
+
+// Send is a command: say something to a contact. Media must already be stored
+// here. Reply: [Sent].
+type Send struct {
+	To    identity.AccountID
+	Text  string
+	Media []wire.Attachment
+}
+
+// MarkRead is a command: the person has seen everything in the conversation.
+type MarkRead struct{ Conversation chat.ConversationID }
+
+// Verify is a command: set or take back the mark that safety numbers were
+// compared.
+type Verify struct {
+	Account identity.AccountID
+	Mark    bool
+}
+
+// Received says that an envelope came from the device the transport
+// authenticated.
+type Received struct {
+	From     identity.DeviceID
+	Envelope []byte
+}
+
+// Acked says that a device acknowledged an envelope.
+type Acked struct {
+	From identity.DeviceID
+	ID   wire.EnvelopeID
+}
+
+// Stored says that every chunk of a blob is on disk and verified.
+type Stored struct{ Root [32]byte }
+
+// Tick says that time has passed: expired invites and old memories go.
+type Tick struct{}
+
+func (Invite) input()   {}
+func (Add) input()      {}
+func (Send) input()     {}
+func (MarkRead) input() {}
+func (Verify) input()   {}
+func (Received) input() {}
+func (Acked) input()    {}
+func (Stored) input()   {}
+func (Tick) input()     {}
+
+// Invited answers [Invite].
+type Invited struct{ Invite *identity.Invite }
+
+// Added answers [Add].
+type Added struct{ Contact chat.Contact }
+
+// Sent answers [Send].
+type Sent struct{ ID wire.MessageID }
+
+// ErrRefused reports an envelope that no correct peer would have sent us now:
+// the peer's fault. It says nothing more, since the peer could learn from it.
+var ErrRefused = errors.New("engine: refused")
+
+// Code classifies a command that cannot be done.
+type Code uint8
+
+// The codes of [Error].
+const (
+	Invalid  Code = 1 // an argument is wrong
+	NotFound Code = 2 // no such contact or message
+	Exists   Code = 3 // it is there already
+	Expired  Code = 4 // past its time by this device's clock
+	NotNow   Code = 5 // not in this state
+)
+
+// Error is a command that cannot be done, in words for the person who asked.
+// Text is one lower-case line; Hint may be empty. Neither holds a secret.
+type Error struct {
+	Code       Code
+	Text, Hint string
+}
+
+// Error returns the text.
+func (e *Error) Error() string { return e.Text }
+
+// Machine is the engine. Its zero value is ready.
+type Machine struct{}
+
+// Step decides what follows from in. It never changes v. See the package
+// documentation for its errors; on any of them the update is nil.
+func (m *Machine) Step(v View, now time.Time, in Input) (*Update, error) {
+	s := &step{View: v, now: now, up: &Update{State: map[StateKey][]byte{}}}
+	if err := s.run(in); err != nil {
+		return nil, err
+	}
+	return s.up, nil
+}
+
+// step is one call of Step: what it reads and what it has decided so far.
+type step struct {
+	View
+	now  time.Time
+	up   *Update
+	self *self
+}
+
+func (s *step) run(in Input) error {
+	var err error
+	if s.self, err = s.loadSelf(); err != nil {
+		return err
+	}
+	switch in := in.(type) {
+	case Invite:
+		return s.invite(in)
+	case Add:
+		return s.add(in)
+	case Send:
+		return s.send(in)
+	case MarkRead:
+		return s.markRead(in)
+	case Verify:
+		return s.verify(in)
+	case Received:
+		return s.receive(in)
+	case Acked:
+		return s.acked(in)
+	case Stored:
+		s.event(chat.MediaStored{Root: in.Root})
+		return nil
+	case Tick:
+		return s.tick()
+	}
+	return &Error{Code: Invalid, Text: "unknown command"}
+}
+
+func (s *step) event(e chat.Event) { s.up.Events = append(s.up.Events, e) }
+
+// State reads through what this step has already written.
+func (s *step) State(k StateKey) ([]byte, error) {
+	if b, ok := s.up.State[k]; ok {
+		return b, nil
+	}
+	return s.View.State(k)
+}

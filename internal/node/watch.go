@@ -1,0 +1,80 @@
+package node
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"kith/internal/chat"
+	"kith/internal/store"
+)
+
+// watchPage is how many events a watcher reads at a time.
+const watchPage = 256
+
+// news wakes watchers when the log has grown.
+type news struct {
+	mu   sync.Mutex // guards next
+	next chan struct{}
+}
+
+func newNews() *news { return &news{next: make(chan struct{})} }
+
+// tell wakes every watcher.
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.next)
+	n.next = make(chan struct{})
+}
+
+// wait returns a channel that closes at the next news.
+func (n *news) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.next
+}
+
+// Watch gives every event after the given sequence, in order, as it is
+// committed, until ctx ends, the node ends or the store fails. A watcher that
+// lost its connection goes on with the last sequence it has seen; nothing is
+// missed or repeated. A slow watcher delays nobody.
+func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged, error] {
+	return func(yield func(chat.Logged, error) bool) {
+		for {
+			next := n.news.wait() // before reading, so that nothing falls between
+			var page []chat.Logged
+			err := n.db.View(func(tx *store.Tx) (err error) {
+				page, err = tx.Log(after, watchPage)
+				return err
+			})
+			if err != nil {
+				yield(chat.Logged{}, err)
+				return
+			}
+			for _, l := range page {
+				if !yield(l, nil) {
+					return
+				}
+				after = l.Seq
+			}
+			if len(page) == watchPage {
+				continue
+			}
+			select {
+			case <-next:
+			case <-n.stopped:
+				yield(chat.Logged{}, ErrStopped)
+				return
+			case <-ctx.Done():
+				yield(chat.Logged{}, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+// count publishes what waits.
+func (n *Node) count() {
+	n.counts.Store(&Counts{Queued: n.delivery.Len(), MediaWaiting: n.transfer.Len()})
+}

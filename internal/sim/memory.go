@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"kith/identity"
+	"kith/internal/chat"
+	"kith/internal/engine"
+	"kith/internal/wire"
+)
+
+// memory is a store in memory: what survives a restart of its device.
+type memory struct {
+	state  map[engine.StateKey][]byte
+	log    []chat.Logged
+	outbox []wire.Outgoing
+	seen   map[wire.EnvelopeID]time.Time
+	addrs  map[identity.DeviceID][]string
+	projection
+}
+
+// projection is what the fold of the log fills.
+type projection struct {
+	contacts      map[identity.AccountID]chat.Contact
+	conversations map[chat.ConversationID]chat.Conversation
+	messages      map[wire.MessageID]chat.Message
+}
+
+var _ engine.View = (*memory)(nil)
+var _ chat.Projection = (*projection)(nil)
+
+func newMemory() *memory {
+	return &memory{
+		state: map[engine.StateKey][]byte{}, seen: map[wire.EnvelopeID]time.Time{},
+		addrs: map[identity.DeviceID][]string{}, projection: newProjection(),
+	}
+}
+
+func newProjection() projection {
+	return projection{
+		contacts:      map[identity.AccountID]chat.Contact{},
+		conversations: map[chat.ConversationID]chat.Conversation{},
+		messages:      map[wire.MessageID]chat.Message{},
+	}
+}
+
+func (m *memory) State(k engine.StateKey) ([]byte, error) { return m.state[k], nil }
+
+func (m *memory) StateKeys(prefix string) ([]engine.StateKey, error) {
+	var keys []engine.StateKey
+	for k := range m.state {
+		if strings.HasPrefix(string(k), prefix) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+func (m *memory) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error) {
+	var ids []wire.MessageID
+	for _, msg := range m.timeline(id) {
+		if msg.From == id.Account() && msg.State < chat.Read && len(ids) < limit {
+			ids = append(ids, msg.ID)
+		}
+	}
+	return ids, nil
+}
+
+func (m *memory) Undelivered(id chat.ConversationID) ([]wire.MessageID, error) {
+	var ids []wire.MessageID
+	for _, msg := range m.timeline(id) {
+		if msg.From != id.Account() && msg.State == chat.Queued {
+			ids = append(ids, msg.ID)
+		}
+	}
+	return ids, nil
+}
+
+func (m *memory) OutboxFor(d identity.DeviceID) ([]wire.EnvelopeID, error) {
+	var ids []wire.EnvelopeID
+	for _, o := range m.outbox {
+		if o.To == d {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids, nil
+}
+
+func (m *memory) Outbox(id wire.EnvelopeID) (wire.Outgoing, bool, error) {
+	i := slices.IndexFunc(m.outbox, func(o wire.Outgoing) bool { return o.ID == id })
+	if i < 0 {
+		return wire.Outgoing{}, false, nil
+	}
+	return m.outbox[i], true, nil
+}
+
+func (m *memory) Seen(id wire.EnvelopeID) (bool, error) {
+	_, ok := m.seen[id]
+	return ok, nil
+}
+
+// apply commits an update as the real store does.
+func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
+	for k, v := range up.State {
+		if v == nil {
+			delete(m.state, k)
+		} else {
+			m.state[k] = v
+		}
+	}
+	m.outbox = slices.DeleteFunc(m.outbox, func(o wire.Outgoing) bool { return slices.Contains(up.Drop, o.ID) })
+	for _, o := range up.Outgoing {
+		if !o.Ephemeral {
+			m.outbox = append(m.outbox, o)
+		}
+	}
+	for _, id := range up.Seen {
+		m.seen[id] = at
+	}
+	for id, t := range m.seen {
+		if t.Before(up.SeenBefore) {
+			delete(m.seen, id)
+		}
+	}
+	for d, a := range up.Addrs {
+		m.addrs[d] = a
+	}
+	for _, e := range up.Events {
+		// Through the encoding at rest, as the real log.
+		b, err := chat.MarshalEvent(e)
+		if err != nil {
+			return 0, err
+		}
+		if e, err = chat.ParseEvent(b); err != nil {
+			return 0, err
+		}
+		l := chat.Logged{Seq: chat.Seq(len(m.log) + 1), At: at, Event: e}
+		m.log = append(m.log, l)
+		if err := chat.Apply(&m.projection, l); err != nil {
+			return 0, err
+		}
+	}
+	return chat.Seq(len(m.log)), nil
+}
+
+// timeline returns a conversation in the order every device shows it.
+func (p *projection) timeline(id chat.ConversationID) []chat.Message {
+	var all []chat.Message
+	for _, m := range p.messages {
+		if m.Conversation == id {
+			all = append(all, m)
+		}
+	}
+	slices.SortFunc(all, func(a, b chat.Message) int { return chat.Compare(&a, &b) })
+	return all
+}
+
+func (p *projection) Contacts() ([]chat.Contact, error) {
+	var all []chat.Contact
+	for _, c := range p.contacts {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b chat.Contact) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func (p *projection) Contact(a identity.AccountID) (chat.Contact, bool, error) {
+	c, ok := p.contacts[a]
+	return c, ok, nil
+}
+
+func (p *projection) PutContact(c chat.Contact) error {
+	p.contacts[c.Account] = c
+	return nil
+}
+
+func (p *projection) Conversation(id chat.ConversationID) (chat.Conversation, error) {
+	c := p.conversations[id]
+	c.ID = id
+	return c, nil
+}
+
+func (p *projection) PutConversation(c chat.Conversation) error {
+	p.conversations[c.ID] = c
+	return nil
+}
+
+func (p *projection) Message(id wire.MessageID) (chat.Message, bool, error) {
+	m, ok := p.messages[id]
+	return m, ok, nil
+}
+
+func (p *projection) PutMessage(m chat.Message) error {
+	p.messages[m.ID] = m
+	return nil
+}
+
+func (p *projection) SetMediaStored(root [32]byte) error {
+	for id, m := range p.messages {
+		for i := range m.Media {
+			if m.Media[i].Pointer.Ref().Root == root {
+				m.Media = slices.Clone(m.Media)
+				m.Media[i].Stored = true
+				p.messages[id] = m
+			}
+		}
+	}
+	return nil
+}

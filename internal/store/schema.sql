@@ -1,0 +1,79 @@
+-- Schema version 1, specified in docs/spec/store.md.
+CREATE TABLE state (
+  key     TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  sealed  BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE log (
+  seq    INTEGER PRIMARY KEY,
+  at     INTEGER NOT NULL,
+  sealed BLOB NOT NULL
+);
+CREATE TABLE outbox (
+  n       INTEGER PRIMARY KEY AUTOINCREMENT,
+  id      BLOB NOT NULL UNIQUE,
+  device  BLOB NOT NULL,
+  body    BLOB NOT NULL,
+  message BLOB NOT NULL
+);
+CREATE INDEX outbox_device ON outbox (device);
+CREATE TABLE seen (
+  id BLOB PRIMARY KEY,
+  at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX seen_at ON seen (at);
+CREATE TABLE addrs (
+  device BLOB NOT NULL,
+  place  INTEGER NOT NULL,
+  addr   TEXT NOT NULL,
+  PRIMARY KEY (device, place)
+) WITHOUT ROWID;
+CREATE TABLE settings (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+-- Projections: a fold of the log, dropped and rebuilt at will.
+CREATE TABLE contacts (
+  account  BLOB PRIMARY KEY,
+  device   BLOB NOT NULL,
+  name     TEXT NOT NULL,
+  state    INTEGER NOT NULL,
+  reason   INTEGER NOT NULL,
+  verified INTEGER NOT NULL,
+  added_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE conversations (
+  id       BLOB PRIMARY KEY,
+  lamport  INTEGER NOT NULL,
+  unread   INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL,
+  messages INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE messages (
+  n            INTEGER PRIMARY KEY,
+  id           BLOB NOT NULL UNIQUE,
+  conversation BLOB NOT NULL,
+  sender       BLOB NOT NULL,
+  device       BLOB NOT NULL,
+  lamport      INTEGER NOT NULL,
+  sent_at      INTEGER NOT NULL,
+  text         TEXT NOT NULL,
+  state        INTEGER NOT NULL,
+  seq          INTEGER NOT NULL
+);
+CREATE INDEX messages_order ON messages (conversation, lamport, sender, id);
+CREATE INDEX messages_unread ON messages (conversation, sender, lamport) WHERE state < 3;
+CREATE TABLE media (
+  message BLOB NOT NULL,
+  place   INTEGER NOT NULL,
+  root    BLOB NOT NULL,
+  name    TEXT NOT NULL,
+  type    TEXT NOT NULL,
+  stored  INTEGER NOT NULL,
+  sealed  BLOB NOT NULL,
+  PRIMARY KEY (message, place)
+) WITHOUT ROWID;
+CREATE INDEX media_root ON media (root);
+CREATE VIRTUAL TABLE search USING fts5 (
+  words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2"
+);

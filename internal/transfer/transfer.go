@@ -1,0 +1,423 @@
+// Package transfer gets the chunks of media from whoever has them. It decides
+// which chunk to ask of whom and when to try again; fetching, verifying and
+// writing belong to the caller, which tells the machine what became of it.
+//
+// [Machine.Step] takes inputs and returns effects; the machine has no
+// goroutine, clock or disk. What is still missing of a blob is read from the
+// blob's own assembly at start ([Opened]), so nothing finished is fetched
+// twice. Not safe for concurrent use. Rules: docs/spec/transfer.md.
+package transfer
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+
+	"kith/internal/wire"
+	"kith/media"
+)
+
+// Bounds of this package, each with a test at its edge.
+const (
+	// MaxFetches is how many chunks may be on their way at once, whatever the
+	// number of blobs: it bounds memory and what a crash repeats.
+	MaxFetches = 4
+	// MaxOpen is how many blobs are assembled at once; others wait their turn.
+	MaxOpen = 2
+	// BackoffFirst and BackoffMost bound the wait before a source that failed,
+	// or a blob whose disk failed, is tried again.
+	BackoffFirst = 2 * time.Second
+	BackoffMost  = 10 * time.Minute
+)
+
+// Input is something the machine reacts to.
+type Input interface{ input() }
+
+// Want asks for a blob that From has.
+type Want struct {
+	Ref  media.Ref
+	From wire.PeerID
+}
+
+// Opened answers [Open]: Have is a bitmap of the chunks already on disk and
+// verified, chunk i in bit i%64 of word i/64.
+type Opened struct {
+	Root [32]byte
+	Have []uint64
+}
+
+// Stored answers [Fetch]: the chunk is verified and on disk.
+type Stored struct{ Chunk wire.ChunkRef }
+
+// Fault says why a fetch failed, and so what to try next.
+type Fault uint8
+
+const (
+	// Lost means that the link failed: wait for the peer to come up again.
+	Lost Fault = 1
+	// Absent means that the peer does not have the chunk now.
+	Absent Fault = 2
+	// Forged means that the peer sent bytes that do not belong there.
+	Forged Fault = 3
+	// Local means that this device's disk failed.
+	Local Fault = 4
+)
+
+// Failed answers [Fetch].
+type Failed struct {
+	Chunk wire.ChunkRef
+	From  wire.PeerID
+	Fault Fault
+}
+
+// Finished answers [Finish]: the whole blob is durable.
+type Finished struct{ Root [32]byte }
+
+// Broken answers [Open] or [Finish]: the disk failed; start again later.
+type Broken struct{ Root [32]byte }
+
+// Up and Down say that a peer can or can no longer be asked.
+type Up struct{ Peer wire.PeerID }
+
+// Down: see [Up].
+type Down struct{ Peer wire.PeerID }
+
+// Tick says that the time of [Machine.Wake] has come.
+type Tick struct{}
+
+func (Want) input()     {}
+func (Opened) input()   {}
+func (Stored) input()   {}
+func (Failed) input()   {}
+func (Finished) input() {}
+func (Broken) input()   {}
+func (Up) input()       {}
+func (Down) input()     {}
+func (Tick) input()     {}
+
+// Effect is something the caller does for the machine.
+type Effect interface{ effect() }
+
+// Open asks to open a blob's assembly and verify what is there.
+type Open struct{ Ref media.Ref }
+
+// Fetch asks to fetch, verify and write one chunk.
+type Fetch struct {
+	Chunk wire.ChunkRef
+	From  wire.PeerID
+}
+
+// Finish asks to make a complete blob durable under its final name.
+type Finish struct{ Root [32]byte }
+
+// Done says that a blob is here: the engine is told.
+type Done struct{ Root [32]byte }
+
+func (Open) effect()   {}
+func (Fetch) effect()  {}
+func (Finish) effect() {}
+func (Done) effect()   {}
+
+// Machine is the transfer machine; make one with [New].
+type Machine struct {
+	blobs   map[[32]byte]*blob
+	order   [][32]byte // of arrival: the first wanted is the first fetched
+	up      map[wire.PeerID]bool
+	flights int
+}
+
+type stage uint8
+
+const (
+	waiting stage = iota
+	opening
+	fetching
+	finishing
+)
+
+type blob struct {
+	ref     media.Ref
+	stage   stage
+	sources []*source
+	have    []uint64
+	missing uint64                 // chunks not on disk
+	next    uint64                 // where the search for a missing chunk goes on
+	flying  map[uint64]wire.PeerID // chunks on their way
+	retryAt time.Time              // after a disk failure
+	backoff time.Duration
+}
+
+type source struct {
+	peer    wire.PeerID
+	notTill time.Time // after a failure
+	backoff time.Duration
+}
+
+// New returns a machine that wants nothing yet.
+func New() *Machine {
+	return &Machine{blobs: map[[32]byte]*blob{}, up: map[wire.PeerID]bool{}}
+}
+
+// Len returns how many blobs are wanted.
+func (m *Machine) Len() int { return len(m.blobs) }
+
+// Progress is how far a blob has come.
+type Progress struct {
+	Chunks, Have uint64
+	Active       bool // chunks are on their way now
+}
+
+// Progress reports on a blob; ok is false when the machine does not want it.
+func (m *Machine) Progress(root [32]byte) (p Progress, ok bool) {
+	b, ok := m.blobs[root]
+	if !ok {
+		return Progress{}, false
+	}
+	p.Chunks = b.ref.Chunks()
+	if b.stage >= fetching {
+		p.Have = p.Chunks - b.missing
+	}
+	p.Active = len(b.flying) > 0 || b.stage == finishing
+	return p, true
+}
+
+// Step reacts to one input and returns what is to be done, in order.
+func (m *Machine) Step(now time.Time, in Input) []Effect {
+	var effects []Effect
+	switch in := in.(type) {
+	case Want:
+		m.want(in)
+	case Opened:
+		m.opened(in)
+	case Stored:
+		m.stored(in.Chunk)
+	case Failed:
+		m.failed(now, in)
+	case Finished:
+		if m.remove(in.Root) {
+			effects = append(effects, Done{Root: in.Root})
+		}
+	case Broken:
+		if b, ok := m.blobs[in.Root]; ok {
+			b.stage = waiting
+			b.backoff = later(b.backoff)
+			b.retryAt = now.Add(b.backoff)
+		}
+	case Up:
+		m.up[in.Peer] = true
+		for _, b := range m.blobs {
+			for _, s := range b.sources {
+				if s.peer == in.Peer {
+					s.notTill, s.backoff = time.Time{}, 0
+				}
+			}
+		}
+	case Down:
+		delete(m.up, in.Peer)
+	}
+	return append(effects, m.schedule(now)...)
+}
+
+func (m *Machine) want(in Want) {
+	b, ok := m.blobs[in.Ref.Root]
+	if !ok {
+		b = &blob{ref: in.Ref, flying: map[uint64]wire.PeerID{}}
+		m.blobs[in.Ref.Root] = b
+		m.order = append(m.order, in.Ref.Root)
+	}
+	if !slices.ContainsFunc(b.sources, func(s *source) bool { return s.peer == in.From }) {
+		b.sources = append(b.sources, &source{peer: in.From})
+	}
+}
+
+func (m *Machine) opened(in Opened) {
+	b, ok := m.blobs[in.Root]
+	if !ok || b.stage != opening {
+		return
+	}
+	n := b.ref.Chunks()
+	b.have = make([]uint64, (n+63)/64)
+	copy(b.have, in.Have)
+	if tail := n % 64; tail != 0 {
+		b.have[len(b.have)-1] &= 1<<tail - 1
+	}
+	b.missing = n
+	for _, w := range b.have {
+		b.missing -= uint64(bits.OnesCount64(w))
+	}
+	b.stage, b.next = fetching, 0
+}
+
+func (m *Machine) stored(c wire.ChunkRef) {
+	b, ok := m.blobs[c.Root]
+	if !ok || !m.land(b, c.Index) {
+		return
+	}
+	if b.have[c.Index/64]&(1<<(c.Index%64)) == 0 {
+		b.have[c.Index/64] |= 1 << (c.Index % 64)
+		b.missing--
+	}
+	b.backoff = 0
+}
+
+func (m *Machine) failed(now time.Time, in Failed) {
+	b, ok := m.blobs[in.Chunk.Root]
+	if !ok || !m.land(b, in.Chunk.Index) {
+		return
+	}
+	b.next = 0
+	if in.Fault == Local {
+		b.backoff = later(b.backoff)
+		b.retryAt = now.Add(b.backoff)
+		return
+	}
+	for _, s := range b.sources {
+		if s.peer != in.From {
+			continue
+		}
+		s.backoff = later(s.backoff)
+		if in.Fault == Forged {
+			s.backoff = BackoffMost
+		}
+		s.notTill = now.Add(s.backoff)
+	}
+}
+
+// land takes a chunk out of the air.
+func (m *Machine) land(b *blob, index uint64) bool {
+	if _, ok := b.flying[index]; !ok {
+		return false
+	}
+	delete(b.flying, index)
+	m.flights--
+	return true
+}
+
+func (m *Machine) remove(root [32]byte) bool {
+	if _, ok := m.blobs[root]; !ok {
+		return false
+	}
+	delete(m.blobs, root)
+	m.order = slices.DeleteFunc(m.order, func(r [32]byte) bool { return r == root })
+	return true
+}
+
+// schedule opens blobs and fills the air, first wanted first.
+func (m *Machine) schedule(now time.Time) []Effect {
+	var effects []Effect
+	open := 0
+	for _, b := range m.blobs {
+		b.wake(now)
+		if b.stage != waiting {
+			open++
+		}
+	}
+	for _, root := range m.order {
+		b := m.blobs[root]
+		switch {
+		case b.retryAt.After(now):
+		case b.stage == waiting && open < MaxOpen && m.source(b, now) != nil:
+			open++
+			b.stage = opening
+			effects = append(effects, Open{Ref: b.ref})
+		case b.stage == fetching && b.missing == 0 && len(b.flying) == 0:
+			b.stage = finishing
+			effects = append(effects, Finish{Root: root})
+		case b.stage == fetching:
+			effects = append(effects, m.fetch(b, now)...)
+		}
+	}
+	return effects
+}
+
+// wake forgets waits that are over, so that [Machine.Wake] names none of them.
+func (b *blob) wake(now time.Time) {
+	if !b.retryAt.After(now) {
+		b.retryAt = time.Time{}
+	}
+	for _, s := range b.sources {
+		if !s.notTill.After(now) {
+			s.notTill = time.Time{}
+		}
+	}
+}
+
+func (m *Machine) fetch(b *blob, now time.Time) []Effect {
+	var effects []Effect
+	for m.flights < MaxFetches {
+		s := m.source(b, now)
+		if s == nil {
+			break
+		}
+		i, ok := b.take()
+		if !ok {
+			break
+		}
+		b.flying[i] = s.peer
+		m.flights++
+		effects = append(effects, Fetch{Chunk: wire.ChunkRef{Root: b.ref.Root, Index: i}, From: s.peer})
+	}
+	return effects
+}
+
+// source picks the source that can be asked now and has the fewest chunks of
+// this blob on their way.
+func (m *Machine) source(b *blob, now time.Time) *source {
+	var best *source
+	load := 0
+	for _, s := range b.sources {
+		if !m.up[s.peer] || s.notTill.After(now) {
+			continue
+		}
+		n := 0
+		for _, p := range b.flying {
+			if p == s.peer {
+				n++
+			}
+		}
+		if best == nil || n < load {
+			best, load = s, n
+		}
+	}
+	return best
+}
+
+// take finds the next chunk that is neither here nor on its way.
+func (b *blob) take() (uint64, bool) {
+	n := b.ref.Chunks()
+	for i := b.next; i < n; i++ {
+		if b.have[i/64]&(1<<(i%64)) != 0 {
+			continue
+		}
+		if _, flying := b.flying[i]; !flying {
+			b.next = i + 1
+			return i, true
+		}
+	}
+	b.next = n
+	return 0, false
+}
+
+func later(d time.Duration) time.Duration { return min(max(2*d, BackoffFirst), BackoffMost) }
+
+// Wake returns when the machine next wants a [Tick]; zero when never.
+func (m *Machine) Wake() time.Time {
+	var wake time.Time
+	earliest := func(t time.Time) {
+		if !t.IsZero() && (wake.IsZero() || t.Before(wake)) {
+			wake = t
+		}
+	}
+	for _, b := range m.blobs {
+		earliest(b.retryAt)
+		if b.stage == finishing || b.stage == opening {
+			continue
+		}
+		for _, s := range b.sources {
+			if m.up[s.peer] {
+				earliest(s.notTill)
+			}
+		}
+	}
+	return wake
+}

@@ -1,0 +1,216 @@
+package wire
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+
+	"kith/internal/wire/contentpb"
+	"kith/media"
+)
+
+// MessageID names a message: 16 random bytes, the same on every device.
+type MessageID [16]byte
+
+// Content is what one device tells another inside a session. Exactly one of
+// Hello, Message and Receipt is set; all are nil when the content came from a
+// newer version that says something this one does not know.
+type Content struct {
+	ID      MessageID
+	Lamport uint64    // causal order within the conversation
+	SentAt  time.Time // by the sender's clock, to the millisecond; a claim
+	Hello   *Hello
+	Message *Message
+	Receipt *Receipt
+}
+
+// Hello introduces a device. DeviceList is the signed list as bytes, checked
+// by whoever reads it.
+type Hello struct {
+	DeviceList []byte
+	Name       string
+	Addrs      []string
+}
+
+// Message is what a person says: text, attachments, or both.
+type Message struct {
+	Text  string
+	Media []Attachment
+}
+
+// Attachment is a pointer to media and what its sender says about it. Name
+// and Type are the sender's words: show them, never trust them.
+type Attachment struct {
+	Pointer *media.Pointer
+	Name    string
+	Type    string
+}
+
+// Receipt says which messages the sender's person has read.
+type Receipt struct {
+	Read []MessageID
+}
+
+// AppendBinary appends the encoding of c, unpadded, to b. It fails with
+// [ErrMalformed] when c breaks a limit of docs/spec/content.md, which is the
+// caller's fault.
+func (c *Content) AppendBinary(b []byte) ([]byte, error) {
+	if !c.valid() {
+		return nil, ErrMalformed
+	}
+	pb := &contentpb.Content{Id: c.ID[:], Lamport: c.Lamport, SentAtMs: c.SentAt.UnixMilli()}
+	switch {
+	case c.Hello != nil:
+		pb.Body = &contentpb.Content_Hello{Hello: &contentpb.Hello{
+			DeviceList: c.Hello.DeviceList, Name: c.Hello.Name, Addrs: c.Hello.Addrs}}
+	case c.Message != nil:
+		m := &contentpb.Message{Text: c.Message.Text}
+		for _, a := range c.Message.Media {
+			p, err := a.Pointer.AppendBinary(nil)
+			if err != nil {
+				return nil, ErrMalformed
+			}
+			m.Media = append(m.Media, &contentpb.Attachment{Pointer: p, Name: a.Name, Type: a.Type})
+		}
+		pb.Body = &contentpb.Content_Message{Message: m}
+	case c.Receipt != nil:
+		r := &contentpb.Receipt{}
+		for _, id := range c.Receipt.Read {
+			r.Read = append(r.Read, id[:])
+		}
+		pb.Body = &contentpb.Content_Receipt{Receipt: r}
+	}
+	out, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, pb)
+	if err != nil || len(out)-len(b) > MaxContent {
+		return nil, ErrMalformed
+	}
+	return out, nil
+}
+
+// ParseContent decodes content. Fields this version does not know are left
+// out; a content whose body it does not know parses with all bodies nil.
+// It fails with [ErrMalformed] when a limit of docs/spec/content.md is broken.
+func ParseContent(b []byte) (*Content, error) {
+	if len(b) > MaxContent {
+		return nil, ErrMalformed
+	}
+	var pb contentpb.Content
+	if proto.Unmarshal(b, &pb) != nil || len(pb.GetId()) != len(MessageID{}) {
+		return nil, ErrMalformed
+	}
+	c := &Content{ID: MessageID(pb.GetId()), Lamport: pb.GetLamport(), SentAt: time.UnixMilli(pb.GetSentAtMs()).UTC()}
+	switch body := pb.GetBody().(type) {
+	case *contentpb.Content_Hello:
+		c.Hello = &Hello{DeviceList: body.Hello.GetDeviceList(), Name: body.Hello.GetName(), Addrs: body.Hello.GetAddrs()}
+	case *contentpb.Content_Message:
+		m, err := parseMessage(body.Message)
+		if err != nil {
+			return nil, err
+		}
+		c.Message = m
+	case *contentpb.Content_Receipt:
+		r := &Receipt{}
+		for _, id := range body.Receipt.GetRead() {
+			if len(id) != len(MessageID{}) {
+				return nil, ErrMalformed
+			}
+			r.Read = append(r.Read, MessageID(id))
+		}
+		c.Receipt = r
+	default:
+		return c, nil
+	}
+	if !c.valid() {
+		return nil, ErrMalformed
+	}
+	return c, nil
+}
+
+func parseMessage(pb *contentpb.Message) (*Message, error) {
+	m := &Message{Text: pb.GetText()}
+	if len(pb.GetMedia()) > MaxAttachments {
+		return nil, ErrMalformed
+	}
+	for _, a := range pb.GetMedia() {
+		p, err := media.ParsePointer(a.GetPointer())
+		if err != nil {
+			return nil, ErrMalformed
+		}
+		m.Media = append(m.Media, Attachment{Pointer: p, Name: a.GetName(), Type: a.GetType()})
+	}
+	return m, nil
+}
+
+// valid checks every limit of docs/spec/content.md section 3, the same for
+// what is sent and what is received.
+func (c *Content) valid() bool {
+	if c.Lamport > MaxLamport {
+		return false
+	}
+	switch {
+	case c.Hello != nil:
+		h := c.Hello
+		if !ValidName(h.Name) || len(h.DeviceList) == 0 || len(h.Addrs) > MaxAddrs {
+			return false
+		}
+		for _, a := range h.Addrs {
+			if len(a) == 0 || len(a) > MaxAddr || !utf8.ValidString(a) {
+				return false
+			}
+		}
+		return true
+	case c.Message != nil:
+		return c.Message.valid()
+	case c.Receipt != nil:
+		return len(c.Receipt.Read) > 0 && len(c.Receipt.Read) <= MaxReceipts
+	}
+	return false
+}
+
+func (m *Message) valid() bool {
+	if len(m.Text) > MaxText || !utf8.ValidString(m.Text) || len(m.Media) > MaxAttachments {
+		return false
+	}
+	if m.Text == "" && len(m.Media) == 0 {
+		return false
+	}
+	for _, a := range m.Media {
+		if a.Pointer == nil || !ValidFileName(a.Name) || len(a.Type) > MaxMediaType || !printable(a.Type) {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidName reports whether s may be a person's name: 1 to [MaxName] bytes of
+// UTF-8 without control characters and not only white space.
+func ValidName(s string) bool {
+	return len(s) <= MaxName && strings.TrimSpace(s) != "" && printable(s)
+}
+
+// ValidFileName reports whether s may name an attachment: 1 to [MaxFileName]
+// bytes of UTF-8 without control characters or path separators, and not a
+// directory's own name.
+func ValidFileName(s string) bool {
+	return s != "" && len(s) <= MaxFileName && s != "." && s != ".." &&
+		!strings.ContainsAny(s, `/\`) && printable(s)
+}
+
+// printable refuses control characters and the marks that turn the direction
+// of text around, with which a name could pretend to be another.
+func printable(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		switch {
+		case r < 0x20, r >= 0x7f && r < 0xa0,
+			r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069,
+			r == 0x200e, r == 0x200f, r == 0x2028, r == 0x2029, r == 0xfeff:
+			return false
+		}
+	}
+	return true
+}

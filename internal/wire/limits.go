@@ -1,0 +1,33 @@
+package wire
+
+// Bounds of everything this package parses or builds. Each has a test at its
+// edge.
+const (
+	// MaxFrame is the largest frame in bytes, kind byte included.
+	MaxFrame = 256 << 10
+	// MaxEnvelope is the largest envelope in bytes.
+	MaxEnvelope = 192 << 10
+	// MaxContent is the largest encoded content in bytes, before padding.
+	MaxContent = 128 << 10
+	// MaxAcks is how many envelope ids one acknowledgement frame may carry.
+	MaxAcks = 256
+	// MaxText is the longest message text in bytes of UTF-8.
+	MaxText = 64 << 10
+	// MaxAttachments is how many media pointers one message may carry.
+	MaxAttachments = 64
+	// MaxFileName is the longest attachment name in bytes of UTF-8.
+	MaxFileName = 255
+	// MaxMediaType is the longest media type in bytes.
+	MaxMediaType = 127
+	// MaxName is the longest name a person may give herself, in bytes of UTF-8.
+	MaxName = 64
+	// MaxAddrs is how many addresses a hello may carry.
+	MaxAddrs = 16
+	// MaxAddr is the longest address in bytes.
+	MaxAddr = 256
+	// MaxReceipts is how many message ids one receipt may name.
+	MaxReceipts = 1024
+	// MaxLamport is the highest causal order a message may claim; beyond it the
+	// arithmetic of languages with 53-bit integers would fail.
+	MaxLamport = 1<<53 - 1
+)

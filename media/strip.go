@@ -1,0 +1,59 @@
+package media
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// ErrPicture means a file that begins as JPEG or PNG and goes on as something
+// a decoder might still show: nobody can tell what would be left in it.
+var ErrPicture = errors.New("media: damaged picture")
+
+// Stripped says what [Strip] found.
+type Stripped struct {
+	Type    string // "image/jpeg", "image/png", or empty for anything else
+	Removed bool   // something was left out
+}
+
+// Strip copies src to dst without what tells where, when, with what and by
+// whom a JPEG or PNG was made: EXIF, XMP, IPTC, comments, embedded previews,
+// whatever follows the picture's end. Pixels, colour profile and orientation
+// stay as they are, bit by bit. Any other file is copied whole. Memory is
+// constant. [ErrPicture] blames the file; other errors are those of src and
+// dst. After an error dst holds a beginning that must be thrown away.
+// Spec: media.md 6.
+func Strip(dst io.Writer, src io.Reader) (Stripped, error) {
+	r := bufio.NewReaderSize(src, 64<<10)
+	head, err := r.Peek(len(pngSignature))
+	if err != nil && err != io.EOF {
+		return Stripped{}, err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte{0xff, 0xd8, 0xff}):
+		return stripWith("image/jpeg", dst, r, stripJPEG)
+	case bytes.Equal(head, []byte(pngSignature)):
+		return stripWith("image/png", dst, r, stripPNG)
+	}
+	_, err = io.Copy(dst, r)
+	return Stripped{}, err
+}
+
+func stripWith(kind string, dst io.Writer, r *bufio.Reader, strip func(*bufio.Writer, *bufio.Reader) (bool, error)) (Stripped, error) {
+	w := bufio.NewWriterSize(dst, 64<<10)
+	removed, err := strip(w, r)
+	if err != nil {
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = ErrPicture // cut short
+		}
+		return Stripped{}, err
+	}
+	if err := w.Flush(); err != nil {
+		return Stripped{}, err
+	}
+	// What follows the end is read, so that the sender is not left with a
+	// broken pipe, and left out.
+	rest, err := io.Copy(io.Discard, r)
+	return Stripped{Type: kind, Removed: removed || rest > 0}, err
+}
