@@ -1,0 +1,257 @@
+package ratchet_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"crypto/ecdh"
+	"crypto/rand"
+
+	"kith/ratchet"
+)
+
+var update = flag.Bool("update", false, "write testdata/vectors anew")
+
+var vectorFile = filepath.Join("testdata", "vectors", "ratchet.txt")
+
+const vectorHead = `# Vectors of docs/spec/ratchet.md. Fields are hexadecimal, numbers or text; an empty line ends a step.
+# The steps of a conversation follow each other. "expect" is the outcome; what stands below it must come out.
+
+`
+
+var outcomes = map[string]error{
+	"ok": nil, "does not open": ratchet.ErrOpen, "duplicate": ratchet.ErrDuplicate, "too far": ratchet.ErrTooFar,
+}
+
+// script writes vectors while it plays them.
+type script struct {
+	t     *testing.T
+	out   strings.Builder
+	sides map[string]*ratchet.Session
+}
+
+func (s *script) fields(kv ...any) {
+	for i := 0; i < len(kv); i += 2 {
+		v := kv[i+1]
+		if b, ok := v.([]byte); ok {
+			v = hex.EncodeToString(b)
+		}
+		fmt.Fprintf(&s.out, "%s: %v\n", kv[i], v)
+	}
+	s.out.WriteString("\n")
+}
+
+// start begins a conversation; secrets are only given for the first.
+func (s *script) start(name string, alice, bob *ratchet.Session, secrets ...any) {
+	s.sides = map[string]*ratchet.Session{"alice": alice, "bob": bob}
+	head := append([]any{"step", "start", "name", name}, secrets...)
+	s.fields(append(head, "alice", state(s.t, alice), "bob", state(s.t, bob))...)
+}
+
+func (s *script) seal(who, text string) []byte {
+	next, msg, err := s.sides[who].Seal([]byte(text), ad)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.sides[who] = next
+	s.fields("step", "seal", "who", who, "plaintext", []byte(text), "ad", ad, "expect", "ok", "message", msg, "state", state(s.t, next))
+	return msg
+}
+
+func (s *script) open(who string, msg []byte, now time.Time, expect string) {
+	next, plaintext, err := s.sides[who].Open(msg, ad, now)
+	if !errors.Is(err, outcomes[expect]) {
+		s.t.Fatalf("%s: got %v", expect, err)
+	}
+	kv := []any{"step", "open", "who", who, "message", msg, "ad", ad, "now", now.Unix(), "expect", expect}
+	if err == nil {
+		s.sides[who] = next
+		kv = append(kv, "plaintext", plaintext, "state", state(s.t, next))
+	}
+	s.fields(kv...)
+}
+
+// writeVectors plays all conversations from a fixed seed.
+func writeVectors(t *testing.T) string {
+	cryptotest.SetGlobalRandom(t, 1)
+	s := &script{t: t}
+	s.out.WriteString(vectorHead)
+	s.conversation()
+	s.hostile()
+	s.limits()
+	return s.out.String()
+}
+
+func (s *script) conversation() {
+	var secrets ratchet.Secrets
+	for _, k := range [][]byte{secrets.Root[:], secrets.HeaderA[:], secrets.HeaderB[:], secrets.PQ[:]} {
+		rand.Read(k)
+	}
+	spk, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	alice, err := ratchet.NewInitiator(&secrets, spk.PublicKey())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	bob, err := ratchet.NewResponder(&secrets, spk)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.start("both directions, out of order, over three chains", alice, bob, "root", secrets.Root[:],
+		"header-a", secrets.HeaderA[:], "header-b", secrets.HeaderB[:], "pq", secrets.PQ[:], "responder-key", spk.Bytes())
+	a0, a1, a2 := s.seal("alice", "a0"), s.seal("alice", ""), s.seal("alice", "a2")
+	s.open("bob", a1, noon, "ok")
+	s.open("bob", a1, noon, "duplicate")
+	b0 := s.seal("bob", "b0")
+	s.open("alice", b0, noon, "ok")
+	a3, a4 := s.seal("alice", "a3"), s.seal("alice", "a4")
+	s.open("bob", a4, noon.Add(time.Hour), "ok") // closes the first chain at PN = 3
+	s.open("bob", a2, noon.Add(time.Hour), "ok")
+	s.open("bob", a0, noon.Add(time.Hour), "ok")
+	s.open("bob", a0, noon.Add(time.Hour), "does not open") // its chain is complete and gone
+	s.open("bob", a3, noon.Add(time.Hour+ratchet.SkippedAge+time.Second), "duplicate")
+	s.open("bob", a3, noon.Add(time.Hour+ratchet.SkippedAge), "ok")
+}
+
+func (s *script) hostile() {
+	alice, bob := conversation(s.t)
+	s.start("what does not open", alice, bob)
+	msg := s.seal("alice", "genuine")
+	for _, at := range []int{0, 1, 2, 3, 18, 19, 62, 63, 78, 79, len(msg) - 1} {
+		bad := bytes.Clone(msg)
+		bad[at] ^= 1
+		s.open("bob", bad, noon, "does not open")
+	}
+	s.open("bob", msg[:len(msg)-1], noon, "does not open")
+	s.open("bob", append(bytes.Clone(msg), 0), noon, "does not open")
+	s.open("alice", msg, noon, "does not open")
+	x := parseState(s.t, alice)
+	private := bytes.Repeat([]byte{7}, 32)
+	for _, change := range []func(*forge){
+		func(f *forge) { f.header.suite = 2 },
+		func(f *forge) { f.header.pn = 1 },
+		func(f *forge) { f.header.key = make([]byte, 32) },
+		func(f *forge) { f.header.key[31] |= 0x80 },
+		func(f *forge) { f.header.key = parseState(s.t, bob).public },
+		func(f *forge) { f.header.key = parseState(s.t, bob).peer },
+		func(f *forge) { f.header.scka = []byte{1} },
+	} {
+		f := x.forgeChain(private, 0)
+		f.header.pn = 2
+		change(f)
+		s.open("bob", f.seal(x.pq), noon, "does not open")
+	}
+	s.open("bob", msg, noon, "ok")
+}
+
+func (s *script) limits() {
+	alice, bob := newPair(s.t)
+	open(s.t, &bob, seal(s.t, &alice, "x"), "x")
+	x := parseState(s.t, alice)
+	x.send.n = 2 + ratchet.MaxSkip // as if so many had been sent
+	s.start("one message too far ahead", parse(s.t, x), bob)
+	s.open("bob", s.seal("alice", "too far"), noon, "too far")
+}
+
+// TestRatchet_R24_vectorsAreUpToDate regenerates the file and compares.
+func TestRatchet_R24_vectorsAreUpToDate(t *testing.T) {
+	got := writeVectors(t)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(vectorFile), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(vectorFile, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(vectorFile)
+	if err != nil || got != string(want) {
+		t.Fatalf("%s is not what the code makes (%v); look at the difference after -update", vectorFile, err)
+	}
+}
+
+// TestRatchet_R24_vectors reads the file as another implementation would: what
+// opens must open to the same state, what was sealed must be what the
+// reference seals with the ratchet key in the state after it.
+func TestRatchet_R24_vectors(t *testing.T) {
+	file, err := os.ReadFile(vectorFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sides := make(map[string]*ratchet.Session)
+	steps := 0
+	for block := range strings.SplitSeq(strings.TrimSpace(string(file)), "\n\n") {
+		f := make(map[string]string)
+		for line := range strings.SplitSeq(block, "\n") {
+			if k, v, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, "#") {
+				f[k] = strings.TrimSpace(v)
+			}
+		}
+		steps++
+		switch f["step"] {
+		case "start":
+			sides["alice"], sides["bob"] = load(t, f["alice"]), load(t, f["bob"])
+		case "seal":
+			next := load(t, f["state"])
+			checkSeal(t, parseState(t, sides[f["who"]]), parseState(t, next), unhex(t, f["message"]), string(unhex(t, f["plaintext"])))
+			sides[f["who"]] = next
+		case "open":
+			runOpen(t, sides, f)
+		default:
+			steps--
+		}
+	}
+	if steps < 40 {
+		t.Errorf("only %d steps", steps)
+	}
+}
+
+func runOpen(t *testing.T, sides map[string]*ratchet.Session, f map[string]string) {
+	t.Helper()
+	now, err := strconv.ParseInt(f["now"], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, known := outcomes[f["expect"]]
+	next, plaintext, err := sides[f["who"]].Open(unhex(t, f["message"]), unhex(t, f["ad"]), time.Unix(now, 0))
+	if !known || !errors.Is(err, want) {
+		t.Fatalf("expect %q: got %v", f["expect"], err)
+	}
+	if err != nil {
+		return
+	}
+	if !bytes.Equal(plaintext, unhex(t, f["plaintext"])) || !bytes.Equal(state(t, next), unhex(t, f["state"])) {
+		t.Fatal("plaintext or state differs")
+	}
+	sides[f["who"]] = next
+}
+
+func load(t *testing.T, text string) *ratchet.Session {
+	t.Helper()
+	s, err := ratchet.ParseSession(unhex(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
