@@ -169,11 +169,14 @@ func open(dir string, master [32]byte, flags sqlite3.OpenFlag) (*DB, error) {
 // makes "sent" survive power loss; normal loses acknowledged transactions.
 // The exclusive lock keeps a second process out and needs no shared memory.
 func (db *DB) configure() error {
+	// First of all: the lock must stand before the first access to the log.
+	if err := db.conn.Exec("PRAGMA locking_mode=exclusive; BEGIN EXCLUSIVE; COMMIT"); err != nil {
+		return wrap(err)
+	}
 	if err := fts5.Register(db.conn); err != nil {
 		return wrap(err)
 	}
 	return wrap(db.conn.Exec(fmt.Sprintf(`
-		PRAGMA locking_mode=exclusive;
 		PRAGMA temp_store=memory;
 		PRAGMA cache_size=-%d;
 		PRAGMA secure_delete=on;

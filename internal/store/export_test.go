@@ -1,0 +1,29 @@
+package store
+
+import (
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// SealedRow reads a state row as it lies in its page.
+func SealedRow(t *testing.T, db *DB, key string) (sealed []byte) {
+	t.Helper()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	err := db.one("SELECT sealed FROM state WHERE key = ?", func(s *sqlite3.Stmt) { sealed = s.ColumnBlob(0, nil) }, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
+}
+
+// PutSealedRow puts bytes into a state row behind the sealer's back.
+func PutSealedRow(t *testing.T, db *DB, key string, sealed []byte) {
+	t.Helper()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.exec("UPDATE state SET sealed = ? WHERE key = ?", sealed, key); err != nil {
+		t.Fatal(err)
+	}
+}
