@@ -76,6 +76,11 @@ func TestPQXDH_PQ01_exactEncodings(t *testing.T) {
 				}
 			}
 		}
+		flag := encode(t, bob.bundle(keys))
+		flag[100+110] |= 2
+		if _, err := pqxdh.ParseBundle(flag); !errors.Is(err, pqxdh.ErrMalformed) {
+			t.Errorf("a third value of has_one_time: %v", err)
+		}
 		bad := encode(t, in)
 		bad[3] |= 8
 		if _, err := pqxdh.ParseInitial(bad); !errors.Is(err, pqxdh.ErrMalformed) {

@@ -179,8 +179,24 @@ func TestPQXDH_PQ06_expiry(t *testing.T) {
 			t.Errorf("%s: Initiate a second later: %v", name, err)
 		}
 	}
+	beyond := bob.bundle(keys)
+	beyond.Signed.NotAfter = pqxdh.MaxNotAfter + 1
+	bob.sign(beyond)
+	refuseBundle(t, "expiry beyond the limit", alice, beyond, pqxdh.ErrRefused)
+
 	in, _ := handshake(t, alice, bob, keys, nil)
 	edge := end.Add(pqxdh.AcceptGrace)
+	for name, shorten := range map[string]func(pqxdh.Prekeys){
+		"signed":   func(k pqxdh.Prekeys) { k.Signed.Public.NotAfter-- },
+		"one-time": func(k pqxdh.Prekeys) { k.OneTime.Public.NotAfter-- },
+		"KEM":      func(k pqxdh.Prekeys) { k.KEM.Public.NotAfter-- },
+	} {
+		k := reload(t, keys)
+		shorten(k)
+		if _, err := pqxdh.Accept(bob.Identity, k, in, nil, edge); !errors.Is(err, pqxdh.ErrExpired) {
+			t.Errorf("%s beyond the grace: %v", name, err)
+		}
+	}
 	if _, err := pqxdh.Accept(bob.Identity, keys, in, nil, edge); err != nil {
 		t.Errorf("at the end of the grace: %v", err)
 	}

@@ -91,15 +91,23 @@ func TestRatchet_R13_failureChangesNothing(t *testing.T) {
 		}
 		t.Run(tt.name, func(t *testing.T) { refuse(t, bob, f.seal(pq), tt.want) })
 	}
-	for name, pn := range map[string]uint32{"PN below what was received": 1, "PN zero": 0} {
-		f := x.forgeChain(private, 0)
+	y := parseState(t, bob)
+	ours := func(key []byte, pn uint32) []byte {
+		f := y.forgeAgainst(key, 0)
 		f.header.pn = pn
-		t.Run(name, func(t *testing.T) { refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen) })
+		return f.seal(y.pq)
 	}
-	for name, key := range map[string][]byte{"our own ratchet key": own, "the ratchet key of the chain before": parseState(t, bob).peer} {
-		f := x.forgeChain(private, 0)
-		f.header.pn, f.header.key = 2, key
-		t.Run(name, func(t *testing.T) { refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen) })
+	fresh := bytes.Repeat([]byte{9}, 32)
+	for name, msg := range map[string][]byte{
+		"PN below what was received":          ours(fresh, 1),
+		"PN zero":                             ours(fresh, 0),
+		"our own ratchet key":                 ours(own, 2),
+		"the ratchet key of the chain before": ours(y.peer, 2),
+	} {
+		t.Run(name, func(t *testing.T) { refuse(t, bob, msg, ratchet.ErrOpen) })
+	}
+	if _, _, err := bob.Open(ours(fresh, 2), ad, noon); err != nil {
+		t.Fatalf("the forger does it wrong: %v", err)
 	}
 	// The forger is right but for those edits: without one, his message opens.
 	f := x.forgeChain(private, 0)
@@ -117,6 +125,25 @@ func TestRatchet_R04_chainKeepsItsRatchetKey(t *testing.T) {
 	f := x.forgeNext(1)
 	f.header.key = bytes.Repeat([]byte{9}, 32)
 	refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen)
+}
+
+// The first chain has none before it.
+func TestRatchet_R08_firstChainHasNoPN(t *testing.T) {
+	alice, bob := newPair(t)
+	x := parseState(t, bob)
+	fresh := bytes.Repeat([]byte{9}, 32)
+	f := x.forgeAgainst(fresh, 0)
+	f.header.pn = 1
+	refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen)
+	f.header.pn = 0
+	if _, _, err := bob.Open(f.seal(x.pq), ad, noon); err != nil {
+		t.Fatalf("the forger does it wrong: %v", err)
+	}
+	seal(t, &alice, "x")
+	x = parseState(t, alice)
+	f = x.forgeAgainst(fresh, 0)
+	f.header.pn = 1
+	refuse(t, alice, f.seal(x.pq), ratchet.ErrOpen)
 }
 
 func TestRatchet_R22_noDowngrade(t *testing.T) {
@@ -242,9 +269,15 @@ func TestRatchet_R03_badRatchetKeys(t *testing.T) {
 			alice, bob := newPair(t)
 			open(t, &bob, seal(t, &alice, "x"), "x")
 			open(t, &alice, seal(t, &bob, "x"), "x")
-			f := parseState(t, alice).forgeChain(bytes.Repeat([]byte{7}, 32), 0)
+			x := parseState(t, bob)
+			f := x.forgeAgainst(bytes.Repeat([]byte{9}, 32), 0)
+			if p, err := ecdh.X25519().NewPrivateKey(x.private); err != nil {
+				t.Fatal(err)
+			} else if _, err := p.ECDH(k); err == nil { // not of low order: agree all the way
+				f = x.forgeAgainst(key, 0)
+			}
 			f.header.pn, f.header.key = 1, key
-			refuse(t, bob, f.seal(parseState(t, bob).pq), ratchet.ErrOpen)
+			refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen)
 		})
 	}
 	p256, err := ecdh.P256().GenerateKey(nil)

@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -81,6 +82,23 @@ func TestRatchet_R21_wipeClearsMemory(t *testing.T) {
 		if k.key != [keySize]byte{} {
 			t.Error("a skipped message key remains")
 		}
+	}
+}
+
+// The receiving half-step leaves no sending chain in memory, either.
+func TestRatchet_R06_receivingErasesSendingChain(t *testing.T) {
+	dh, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Session{hasSelf: true, hasPeer: true}
+	s.self.set(dh)
+	s.send = chain{header: [keySize]byte{1}, chain: [keySize]byte{2}, n: 3}
+	if err := s.receiveStep(&header{key: [keySize]byte{9}}); err != nil {
+		t.Fatal(err)
+	}
+	if s.send != (chain{}) || s.self.private != [keySize]byte{} || s.self.dh != nil || s.pn != 3 {
+		t.Error("something of the sending chain or the ratchet key remains")
 	}
 }
 

@@ -227,7 +227,12 @@ func TestRatchet_R20_sizes(t *testing.T) {
 	} else if _, _, err := bob.Open(msg, make([]byte, ratchet.MaxAD+1), noon); !errors.Is(err, ratchet.ErrOpen) {
 		t.Error(err)
 	}
-	f := parseState(t, alice).forgeNext(3)
+	x := parseState(t, alice)
+	f := x.forgeNext(3)
+	long := refSealBody(refSealHeader(1, f.hk, f.header.encode()), x.pq, f.message, nil, make([]byte, ratchet.MaxAD+1))
+	if _, _, err := bob.Open(long, make([]byte, ratchet.MaxAD+1), noon); !errors.Is(err, ratchet.ErrOpen) {
+		t.Errorf("associated data beyond the limit: %v", err)
+	}
 	f.plaintext = make([]byte, ratchet.MaxPlaintext+1)
 	refuse(t, bob, f.seal(parseState(t, bob).pq), ratchet.ErrOpen)
 }

@@ -285,6 +285,16 @@ func (x *refState) forgeChain(private []byte, n uint32) *forge {
 		header: refHeader{suite: 1, key: k.PublicKey().Bytes(), n: n}}
 }
 
+// forgeAgainst prepares message n of the next chain the state would receive, with
+// any ratchet key: it knows the receiver's own private key, so that nothing but
+// the check under test can stop the message.
+func (x *refState) forgeAgainst(key []byte, n uint32) *forge {
+	_, chain, _ := refRoot(x.root, refDH(x.private, key))
+	message, _ := (&refChain{chain: chain}).messageKey(n)
+	return &forge{hk: x.nextRecv, message: message, version: 1, plaintext: []byte("forged"),
+		header: refHeader{suite: 1, key: key, n: n}}
+}
+
 func (f *forge) seal(pq []byte) []byte {
 	return refSealBody(refSealHeader(f.version, f.hk, f.header.encode()), pq, f.message, f.plaintext, ad)
 }
