@@ -157,6 +157,10 @@ func open(dir string, master [32]byte, flags sqlite3.OpenFlag) (*DB, error) {
 	if err != nil {
 		return nil, wrap(err)
 	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	db := &DB{dir: dir, seal: seal, conn: conn, stmts: map[string]*sqlite3.Stmt{}}
 	if err := db.configure(); err != nil {
 		conn.Close()

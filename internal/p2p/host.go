@@ -1,0 +1,309 @@
+package p2p
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multiaddr"
+
+	"kith/internal/wire"
+)
+
+// Config is what a Host is made of.
+type Config struct {
+	Key    ed25519.PrivateKey // the device's; peers know the host by it
+	Listen []string           // multiaddrs; empty: every interface, TCP and QUIC
+	Port   int                // preferred port when Listen is empty; 0: any
+	MDNS   bool               // find and be found on the local network
+	Log    *slog.Logger       // nil: silent
+}
+
+// Host is one device on the network.
+type Host struct {
+	host     host.Host
+	self     wire.PeerID
+	log      *slog.Logger
+	closeAll func() error
+	lan      mdns.Service
+	port     int
+
+	ctx    context.Context // ends with the host
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	events    chan wire.LinkEvent
+	strangers chan struct{} // one token per stranger's frame that waits
+	source    atomic.Pointer[wire.ChunkSource]
+	known     atomic.Pointer[func(wire.PeerID) bool]
+
+	mu    sync.Mutex // guards links
+	links map[peer.ID]*link
+}
+
+// New starts a host. It listens when New returns. Errors are of the addresses
+// asked for, or local.
+func New(ctx context.Context, cfg Config) (*Host, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("p2p: %w", err)
+	}
+	h := &Host{
+		self: wire.PeerID(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Log,
+		events: make(chan wire.LinkEvent, MaxEvents), strangers: make(chan struct{}, MaxStrangerEvents),
+		links: map[peer.ID]*link{},
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if h.host, h.closeAll, err = newHost(key, gate{h}); err != nil {
+		return nil, fmt.Errorf("p2p: %w", err)
+	}
+	if err := h.begin(cfg); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Host) begin(cfg Config) error {
+	h.host.SetStreamHandler(protoFrame, h.receiveFrames)
+	h.host.SetStreamHandler(protoChunk, h.serveChunks)
+	h.host.Network().Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
+	identified, err := h.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted))
+	if err != nil {
+		return fmt.Errorf("p2p: %w", err)
+	}
+	h.work.Go(func() { h.learn(identified) })
+	addrs, err := listenAddrs(cfg.Listen, cfg.Port)
+	if err != nil {
+		return err
+	}
+	if err := h.listen(addrs, len(cfg.Listen) > 0); err != nil {
+		return err
+	}
+	if cfg.MDNS {
+		h.lan = mdns.NewMdnsService(h.host, serviceLAN, (*neighbours)(h))
+		if err := h.lan.Start(); err != nil {
+			// A machine without multicast still has everything else.
+			h.log.Warn("neighbours cannot be looked for", "error", err)
+			h.lan = nil
+		}
+	}
+	return nil
+}
+
+// listen listens on every address; asked ones must all work, of the others one
+// is enough (a machine may lack IPv6).
+func (h *Host) listen(addrs []multiaddr.Multiaddr, all bool) error {
+	var failed []error
+	for _, a := range addrs {
+		if err := h.host.Network().Listen(a); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", a, err))
+		}
+	}
+	if len(failed) == len(addrs) || all && len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	for _, a := range h.host.Network().ListenAddresses() {
+		if text, err := a.ValueForProtocol(multiaddr.P_TCP); err == nil {
+			h.port, _ = strconv.Atoi(text) // libp2p's own text
+			break
+		}
+	}
+	return nil
+}
+
+// Close ends every link and goroutine of the host.
+func (h *Host) Close() error {
+	h.cancel()
+	var errs []error
+	if h.lan != nil {
+		errs = append(errs, h.lan.Close())
+	}
+	if h.closeAll != nil {
+		errs = append(errs, h.closeAll())
+	}
+	h.work.Wait()
+	return errors.Join(errs...)
+}
+
+// Self returns this device's peer ID.
+func (h *Host) Self() wire.PeerID { return h.self }
+
+// Port returns the TCP port listened on, zero when there is none.
+func (h *Host) Port() int { return h.port }
+
+// Addrs returns where this device can be reached now, as multiaddrs without a
+// peer, loopback last, at most [wire.MaxAddrs].
+func (h *Host) Addrs() []string {
+	addrs, err := h.host.Network().InterfaceListenAddresses()
+	if err != nil {
+		addrs = h.host.Network().ListenAddresses()
+	}
+	return textAddrs(append(addrs, h.host.Addrs()...))
+}
+
+// Serve says who answers when peers fetch, and which peers are contacts. Until
+// it is called everybody is a stranger and nothing is served.
+func (h *Host) Serve(source wire.ChunkSource, known func(wire.PeerID) bool) {
+	h.source.Store(&source)
+	h.known.Store(&known)
+}
+
+func (h *Host) isKnown(p wire.PeerID) bool {
+	known := h.known.Load()
+	return known != nil && (*known)(p)
+}
+
+// Dial connects to exactly this peer: whoever answers must prove its key. It
+// returns nil when a link is up already. Hints that are no addresses are
+// passed over. The error is the network's or the peer's.
+func (h *Host) Dial(ctx context.Context, to wire.PeerID, hints []string) error {
+	id, err := peerID(to)
+	if err != nil {
+		return err
+	}
+	if h.host.Network().Connectedness(id) == network.Connected {
+		return nil
+	}
+	if sw, ok := h.host.Network().(*swarm.Swarm); ok {
+		sw.Backoff().Clear(id) // our callers wait between attempts themselves
+	}
+	h.host.Peerstore().AddAddrs(id, parseAddrs(hints), peerstore.TempAddrTTL)
+	_, err = h.host.Network().DialPeer(network.WithForceDirectDial(ctx, "kith"), id)
+	return err
+}
+
+// Recv waits for the next event. It returns ctx's error, or an error once the
+// host is closed.
+func (h *Host) Recv(ctx context.Context) (wire.LinkEvent, error) {
+	select {
+	case e := <-h.events:
+		if e.Kind == wire.LinkFrame && !h.isKnown(e.Peer) {
+			select {
+			case <-h.strangers:
+			default:
+			}
+		}
+		return e, nil
+	case <-ctx.Done():
+		return wire.LinkEvent{}, ctx.Err()
+	case <-h.ctx.Done():
+		return wire.LinkEvent{}, errClosed
+	}
+}
+
+var errClosed = errors.New("p2p: closed")
+
+// post queues an event and waits for room.
+func (h *Host) post(e wire.LinkEvent) {
+	select {
+	case h.events <- e:
+	case <-h.ctx.Done():
+	}
+}
+
+// peerID gives libp2p's name for a device.
+func peerID(p wire.PeerID) (peer.ID, error) {
+	key, err := crypto.UnmarshalEd25519PublicKey(p[:])
+	if err != nil {
+		return "", fmt.Errorf("p2p: %w", err)
+	}
+	return peer.IDFromPublicKey(key)
+}
+
+// wireID gives the device behind libp2p's name; ok is false for keys that are
+// not Ed25519, which no kith has.
+func wireID(id peer.ID) (p wire.PeerID, ok bool) {
+	key, err := id.ExtractPublicKey()
+	if err != nil || key.Type() != crypto.Ed25519 {
+		return p, false
+	}
+	raw, err := key.Raw()
+	if err != nil || len(raw) != len(p) {
+		return p, false
+	}
+	return wire.PeerID(raw), true
+}
+
+// learn tells the node where connected peers listen.
+func (h *Host) learn(identified event.Subscription) {
+	defer identified.Close()
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case e, ok := <-identified.Out():
+			if !ok {
+				return
+			}
+			done := e.(event.EvtPeerIdentificationCompleted)
+			if p, ok := wireID(done.Peer); ok && h.isKnown(p) && len(done.ListenAddrs) > 0 {
+				h.post(wire.LinkEvent{Kind: wire.LinkAddrs, Peer: p, Addrs: textAddrs(done.ListenAddrs)})
+			}
+		}
+	}
+}
+
+// neighbours tells the node who was seen on the local network.
+type neighbours Host
+
+// HandlePeerFound implements mdns.Notifee.
+func (n *neighbours) HandlePeerFound(info peer.AddrInfo) {
+	h := (*Host)(n)
+	if p, ok := wireID(info.ID); ok && h.isKnown(p) {
+		h.post(wire.LinkEvent{Kind: wire.LinkFound, Peer: p, Addrs: textAddrs(info.Addrs)})
+	}
+}
+
+// gate keeps the number of strangers down.
+type gate struct{ h *Host }
+
+// InterceptPeerDial implements connmgr.ConnectionGater: the node dials nobody
+// it does not want.
+func (g gate) InterceptPeerDial(peer.ID) bool { return true }
+
+// InterceptAddrDial implements connmgr.ConnectionGater.
+func (g gate) InterceptAddrDial(peer.ID, multiaddr.Multiaddr) bool { return true }
+
+// InterceptAccept implements connmgr.ConnectionGater.
+func (g gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+
+// InterceptSecured implements connmgr.ConnectionGater: a peer that is no
+// contact may connect while there is room for strangers.
+func (g gate) InterceptSecured(d network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
+	p, ok := wireID(id)
+	if !ok {
+		return false
+	}
+	return d == network.DirOutbound || g.h.isKnown(p) || g.h.strangerCount() < MaxStrangers
+}
+
+// InterceptUpgraded implements connmgr.ConnectionGater.
+func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+
+func (h *Host) strangerCount() int {
+	n := 0
+	for _, id := range h.host.Network().Peers() {
+		if p, ok := wireID(id); ok && !h.isKnown(p) {
+			n++
+		}
+	}
+	return n
+}
