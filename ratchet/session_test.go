@@ -110,6 +110,21 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A message within a chain must stay cheap.
+func TestAllocations(t *testing.T) {
+	const limit = 12
+	alice, bob := newPair(t)
+	first := seal(t, &alice, "first")
+	open(t, &bob, first, "first")
+	msg := seal(t, &alice, "x")
+	if n := testing.AllocsPerRun(100, func() { alice.Seal([]byte("x"), ad) }); n > limit {
+		t.Errorf("Seal allocates %v times", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { bob.Open(msg, ad, noon) }); n > limit {
+		t.Errorf("Open allocates %v times", n)
+	}
+}
+
 func BenchmarkSeal(b *testing.B) {
 	alice, _ := newPair(b)
 	plaintext := make([]byte, 100)
@@ -151,5 +166,44 @@ func BenchmarkPingPong(b *testing.B) {
 	for b.Loop() {
 		open(b, &bob, seal(b, &alice, "ping"), "ping")
 		open(b, &alice, seal(b, &bob, "pong"), "pong")
+	}
+}
+
+// BenchmarkStored opens as an application does that keeps sessions in a store.
+func BenchmarkStored(b *testing.B) {
+	alice, bob := newPair(b)
+	open(b, &bob, seal(b, &alice, "first"), "first")
+	msg, stored := seal(b, &alice, "x"), state(b, bob)
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := ratchet.ParseSession(stored)
+		if err != nil {
+			b.Fatal(err)
+		}
+		next, _, err := s.Open(msg, ad, noon)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := next.MarshalBinary(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkManySkipped opens in a session that stores as many keys as it may.
+func BenchmarkManySkipped(b *testing.B) {
+	alice, bob := newPair(b)
+	for range 2 {
+		for range ratchet.MaxSkip {
+			seal(b, &alice, "lost")
+		}
+		open(b, &bob, seal(b, &alice, "x"), "x")
+	}
+	msg := seal(b, &alice, "x")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := bob.Open(msg, ad, noon); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
