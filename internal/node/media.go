@@ -2,13 +2,17 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 
 	"kith/internal/engine"
 	"kith/internal/store"
@@ -95,29 +99,19 @@ type intake struct {
 	head     []byte
 }
 
-// hashQueue is how many pieces of plaintext may wait to be hashed.
-const hashQueue = 4
-
 func newIntake(ctx context.Context, r io.Reader, asFile bool) *intake {
 	pr, pw := io.Pipe()
 	in := &intake{pipe: pr}
 	r = contextReader{ctx, r}
-	pieces := make(chan []byte, hashQueue)
 	in.done.Go(func() {
-		h := sha256.New()
-		for p := range pieces {
-			h.Write(p)
-		}
-		in.sum = [32]byte(h.Sum(nil))
-	})
-	in.done.Go(func() {
-		defer close(pieces)
-		w := &splitter{in: in, pipe: pw, pieces: pieces}
+		w := &tap{in: in, pipe: pw, sum: sha256.New()}
 		if asFile {
+			// Without the writer's and reader's own ways to copy: the tap must see all.
 			_, in.err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, 256<<10))
 		} else {
 			in.stripped, in.err = media.Strip(w, r)
 		}
+		in.sum = [32]byte(w.sum.Sum(nil))
 		pw.CloseWithError(in.err)
 	})
 	return in
@@ -126,29 +120,33 @@ func newIntake(ctx context.Context, r io.Reader, asFile bool) *intake {
 // Read gives the plaintext to the encrypting stage.
 func (in *intake) Read(b []byte) (int, error) { return in.pipe.Read(b) }
 
-// end waits for both goroutines; a reader that stopped early makes them stop.
+// end waits for the stage; an encrypting stage that stopped early stops it.
 func (in *intake) end() (media.Stripped, [32]byte, []byte, error) {
-	in.pipe.CloseWithError(errors.New("node: encrypting ended"))
+	in.pipe.CloseWithError(errStage)
 	in.done.Wait()
 	return in.stripped, in.sum, in.head, in.err
 }
 
-// splitter writes plaintext to the hash and to the pipe.
-type splitter struct {
-	in     *intake
-	pipe   *io.PipeWriter
-	pieces chan<- []byte
+// errStage ends a stage whose successor failed and reported why.
+var errStage = errors.New("node: a later stage ended")
+
+// tap hashes plaintext on its way into the pipe and keeps its beginning.
+type tap struct {
+	in   *intake
+	pipe *io.PipeWriter
+	sum  hash.Hash
 }
 
-func (s *splitter) Write(b []byte) (int, error) {
-	if len(s.in.head) < 512 {
-		s.in.head = append(s.in.head, b[:min(len(b), 512-len(s.in.head))]...)
+func (t *tap) Write(b []byte) (int, error) {
+	if len(t.in.head) < sniffLength {
+		t.in.head = append(t.in.head, b[:min(len(b), sniffLength-len(t.in.head))]...)
 	}
-	// The pipe is done with b when Write returns; the hash works on a copy, so
-	// that neither waits for the other.
-	s.pieces <- bytes.Clone(b)
-	return s.pipe.Write(b)
+	t.sum.Write(b)
+	return t.pipe.Write(b)
 }
+
+// sniffLength is how much of a file tells its type.
+const sniffLength = 512
 
 // contextReader ends a read loop when its context ends.
 type contextReader struct {
@@ -163,53 +161,86 @@ func (c contextReader) Read(b []byte) (int, error) {
 	return c.r.Read(b)
 }
 
-// encrypt is the second stage: it seals chunks and hands them to a third that
-// hashes and writes them.
+// Stages of encrypting, and how many chunks are in them at once.
+const chunksInHand = 4
+
+// syncEvery is how many bytes are written before the disk is asked to begin
+// with them, so that not everything is left for the end.
+const syncEvery = 64 << 20
+
+// encrypt is the later stages: seal, hash and write, each on a goroutine of
+// its own, with chunks handed on and buffers handed back.
 func encrypt(src io.Reader, blob *store.NewBlob) (*media.Pointer, error) {
 	sealer := media.NewSealer(src, nil)
-	full, free := make(chan []byte, 1), make(chan []byte, 2)
+	sealed, hashed := make(chan []byte, 1), make(chan []byte, 1)
+	free := make(chan []byte, chunksInHand)
 	for range cap(free) {
 		free <- make([]byte, media.ChunkSize)
 	}
+	var stages sync.WaitGroup
+	var hashErr, writeErr error
+	var failed atomic.Bool // a stage gave up: seal no more
 	var count uint64
-	var writeErr error
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		for chunk := range full {
-			if writeErr == nil {
-				writeErr = put(blob, count, chunk)
+	stages.Go(func() {
+		defer close(hashed)
+		for chunk := range sealed {
+			if hashErr == nil {
+				hashErr = store.DiskError(media.PutLeaf(blob.Tree, count, media.Leaf(chunk)))
 				count++
+				if hashErr != nil {
+					failed.Store(true)
+				}
 			}
-			free <- chunk[:media.ChunkSize]
+			hashed <- chunk
 		}
 	})
+	stages.Go(func() { writeErr = write(blob.Data, hashed, free, &failed) })
 	var err error
-	for err == nil {
+	for err == nil && !failed.Load() {
 		var chunk []byte
 		if chunk, err = sealer.Next(<-free); err == nil {
-			full <- chunk
+			sealed <- chunk
 		}
 	}
-	close(full)
-	writer.Wait()
-	if writeErr != nil {
-		return nil, writeErr
+	close(sealed)
+	stages.Wait()
+	if err == nil || err == io.EOF {
+		err = cmp.Or(hashErr, writeErr)
 	}
-	if err != io.EOF {
+	if err != nil {
 		return nil, err
 	}
 	root, err := media.BuildTree(blob.Tree, count)
 	if err != nil {
-		return nil, err
+		return nil, store.DiskError(err)
 	}
 	return sealer.Pointer(root, [32]byte{}), nil
 }
 
-func put(blob *store.NewBlob, i uint64, chunk []byte) error {
-	if _, err := blob.Data.Write(chunk); err != nil {
-		return store.DiskError(err)
+// write writes chunks and gives their buffers back. After an error it only
+// gives buffers back.
+func write(f *os.File, chunks <-chan []byte, free chan<- []byte, failed *atomic.Bool) error {
+	var syncing sync.WaitGroup
+	var writeErr, syncErr error // a failed synchronisation is reported once only
+	written := 0
+	for chunk := range chunks {
+		if !failed.Load() {
+			if _, writeErr = f.Write(chunk); writeErr != nil {
+				failed.Store(true)
+			}
+			if written += len(chunk); written >= syncEvery {
+				written = 0
+				syncing.Wait()
+				if syncErr != nil {
+					failed.Store(true)
+				}
+				syncing.Go(func() { syncErr = f.Sync() })
+			}
+		}
+		free <- chunk[:media.ChunkSize]
 	}
-	return store.DiskError(media.PutLeaf(blob.Tree, i, media.Leaf(chunk)))
+	syncing.Wait()
+	return store.DiskError(cmp.Or(writeErr, syncErr))
 }
 
 // OpenMedia opens an attachment's plaintext. Close it after use.
