@@ -46,6 +46,9 @@ type Host struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
+	closing  sync.Once
+	closeErr error
+
 	events    chan wire.LinkEvent
 	strangers chan struct{} // one token per stranger's frame that waits
 	source    atomic.Pointer[wire.ChunkSource]
@@ -129,8 +132,14 @@ func (h *Host) listen(addrs []multiaddr.Multiaddr, all bool) error {
 	return nil
 }
 
-// Close ends every link and goroutine of the host.
+// Close ends every link and goroutine of the host. Further calls give the
+// first one's error.
 func (h *Host) Close() error {
+	h.closing.Do(func() { h.closeErr = h.shut() })
+	return h.closeErr
+}
+
+func (h *Host) shut() error {
 	h.cancel()
 	var errs []error
 	if h.lan != nil {

@@ -3,7 +3,6 @@ package p2p
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -68,10 +67,12 @@ func newHost(key crypto.PrivKey, gater connmgr.ConnectionGater) (h host.Host, cl
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := addTransports(sw, key, self, gater, resources); err != nil {
+	sockets, err := addTransports(sw, key, self, gater, resources)
+	if err != nil {
 		sw.Close()
 		return nil, nil, err
 	}
+	closers = append(closers, sockets)
 	// identify tells peers where this device listens; signed peer records
 	// would let them prove it to others.
 	basic, err := basichost.NewHost(sw, &basichost.HostOpts{EventBus: bus, UserAgent: "kith", ProtocolVersion: "kith/1", DisableSignedPeerRecord: true})
@@ -84,21 +85,23 @@ func newHost(key crypto.PrivKey, gater connmgr.ConnectionGater) (h host.Host, cl
 	return basic, closeAll, nil
 }
 
-func addTransports(sw *swarm.Swarm, key crypto.PrivKey, self peer.ID, gater connmgr.ConnectionGater, resources network.ResourceManager) error {
+// addTransports gives the swarm TCP and QUIC, and returns what owns QUIC's
+// sockets: close it after the swarm.
+func addTransports(sw *swarm.Swarm, key crypto.PrivKey, self peer.ID, gater connmgr.ConnectionGater, resources network.ResourceManager) (sockets io.Closer, err error) {
 	security, err := newClockless(key, self, yamux.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	up, err := upgrader.New([]sec.SecureTransport{security}, []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: yamux.DefaultTransport}}, nil, resources, gater)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	overTCP, err := tcp.NewTCPTransport(up, resources, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := sw.AddTransport(overTCP); err != nil {
-		return err
+		return nil, err
 	}
 	var reset quic.StatelessResetKey
 	var token quic.TokenGeneratorKey
@@ -106,14 +109,14 @@ func addTransports(sw *swarm.Swarm, key crypto.PrivKey, self peer.ID, gater conn
 	rand.Read(token[:])
 	reuse, err := quicreuse.NewConnManager(reset, token)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	overQUIC, err := libp2pquic.NewTransport(key, reuse, nil, gater, resources)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, reuse.Close())
 	}
 	if err := sw.AddTransport(overQUIC); err != nil {
-		return fmt.Errorf("p2p: %w", err)
+		return nil, errors.Join(err, reuse.Close())
 	}
-	return nil
+	return reuse, nil
 }
