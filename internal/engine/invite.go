@@ -484,7 +484,7 @@ func (s *step) tick() error {
 		}
 	}
 	s.up.SeenBefore = s.now.Add(-SeenMemory)
-	return nil
+	return s.expireSkipped()
 }
 
 // joinTwo and splitTwo are two byte strings as one: u32 length and bytes,

@@ -97,6 +97,42 @@ func (s *step) keepSession(d identity.DeviceID, session *ratchet.Session, ad []b
 	return s.save(sessionsKey(d), row)
 }
 
+// expireSkipped erases skipped message keys that are too old in sessions that
+// rest; a session in use does it by itself.
+func (s *step) expireSkipped() error {
+	keys, err := s.StateKeys(prefixSessions)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		row := &statepb.Sessions{}
+		if _, err := s.load(k, row); err != nil {
+			return err
+		}
+		changed := false
+		for _, stored := range row.GetSessions() {
+			session, err := ratchet.ParseSession(stored.GetRatchet())
+			if err != nil {
+				return fmt.Errorf("engine: session row: %w", err)
+			}
+			next := session.Expire(s.now)
+			if next == nil {
+				continue
+			}
+			changed = true
+			if stored.Ratchet, err = next.MarshalBinary(); err != nil {
+				return err
+			}
+		}
+		if changed {
+			if err := s.save(k, row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // orRefused keeps a local error and turns its absence into a refusal.
 func orRefused(err error) error {
 	if err != nil {

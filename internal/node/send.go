@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"kith/internal/delivery"
@@ -118,12 +120,18 @@ func (n *Node) learn(e wire.LinkEvent) {
 		if err != nil {
 			return err
 		}
-		return tx.PutAddrs(e.Peer.Device(), merge(e.Addrs, known))
+		if merged := merge(e.Addrs, known); !slices.Equal(merged, known) {
+			return tx.PutAddrs(e.Peer.Device(), merged)
+		}
+		return errNothingNew
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errNothingNew) {
 		n.log.Warn("an address could not be kept", "error", err)
 	}
 }
+
+// errNothingNew ends a transaction that has nothing to write.
+var errNothingNew = errors.New("node: nothing new")
 
 // merge puts the newest addresses first and keeps older ones behind, since an
 // old one may come back; repeats go.

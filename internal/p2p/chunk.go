@@ -30,7 +30,8 @@ const requestSize = 32 + 8
 // chunkStream is a stream on which chunks are asked for one after another.
 type chunkStream struct {
 	network.Stream
-	r *bufio.Reader
+	r          *bufio.Reader
+	unanswered bool // the last request got not one byte back
 }
 
 // Fetch asks a connected peer for one chunk and its proof. The chunk uses buf
@@ -46,22 +47,31 @@ func (h *Host) Fetch(ctx context.Context, from wire.PeerID, ref wire.ChunkRef, b
 	if l == nil {
 		return nil, nil, errNoLink
 	}
-	s := l.take()
-	if s == nil {
-		raw, err := h.open(ctx, id, protoChunk)
-		if err != nil {
+	// The peer closes a stream that idled; then another takes its place. The
+	// answer is new bytes either way, so asking twice does no harm.
+	for {
+		s, reused := l.take(), true
+		if s == nil {
+			raw, err := h.open(ctx, id, protoChunk)
+			if err != nil {
+				return nil, nil, err
+			}
+			s, reused = &chunkStream{Stream: raw, r: bufio.NewReaderSize(raw, 4<<10)}, false
+		}
+		stop := context.AfterFunc(ctx, func() { s.Reset() })
+		chunk, proof, err = s.fetch(ref, buf)
+		if stop() && (err == nil || errors.Is(err, wire.ErrAbsent)) {
+			l.put(s)
+			return chunk, proof, err
+		}
+		s.Reset()
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		if !reused || !s.unanswered {
 			return nil, nil, err
 		}
-		s = &chunkStream{Stream: raw, r: bufio.NewReaderSize(raw, 4<<10)}
 	}
-	stop := context.AfterFunc(ctx, func() { s.Reset() })
-	chunk, proof, err = s.fetch(ref, buf)
-	if !stop() || err != nil && !errors.Is(err, wire.ErrAbsent) {
-		s.Reset()
-		return chunk, proof, errors.Join(err, ctx.Err())
-	}
-	l.put(s)
-	return chunk, proof, err
 }
 
 func (l *link) take() *chunkStream {
@@ -86,6 +96,7 @@ func (l *link) put(s *chunkStream) {
 }
 
 func (s *chunkStream) fetch(ref wire.ChunkRef, buf []byte) (chunk []byte, proof [][32]byte, err error) {
+	s.unanswered = true
 	if err := s.SetDeadline(time.Now().Add(chunkTimeout)); err != nil {
 		return nil, nil, err
 	}
@@ -97,6 +108,7 @@ func (s *chunkStream) fetch(ref wire.ChunkRef, buf []byte) (chunk []byte, proof 
 	if err != nil {
 		return nil, nil, err
 	}
+	s.unanswered = false
 	switch status {
 	case chunkAbsent:
 		return nil, nil, wire.ErrAbsent
@@ -139,28 +151,22 @@ var chunkBuffers = sync.Pool{New: func() any { b := make([]byte, MaxChunk+1024);
 
 // serveChunks answers requests on a peer's stream until it ends or idles.
 func (h *Host) serveChunks(s network.Stream) {
-	if !h.enter() {
+	l, source := h.enter(s), h.source.Load()
+	if l == nil {
 		s.Reset()
 		return
 	}
 	defer h.work.Done()
-	id := s.Conn().RemotePeer()
-	p, ok := wireID(id)
-	source := h.source.Load()
-	if !ok || source == nil || !h.awaitLink(id) {
-		s.Reset()
-		return
-	}
-	l := h.link(id)
-	if l == nil || !l.serve(1) {
+	defer l.work.Done()
+	if source == nil || !l.serve(1) {
 		s.Reset()
 		return
 	}
 	defer l.serve(-1)
-	stop := context.AfterFunc(h.ctx, func() { s.Reset() })
+	stop := context.AfterFunc(l.ctx, func() { s.Reset() })
 	defer stop()
 	for {
-		if err := h.serveChunk(s, p, *source); err != nil {
+		if err := h.serveChunk(s, l, *source); err != nil {
 			s.Reset()
 			return
 		}
@@ -178,7 +184,7 @@ func (l *link) serve(n int) bool {
 	return true
 }
 
-func (h *Host) serveChunk(s network.Stream, p wire.PeerID, source wire.ChunkSource) error {
+func (h *Host) serveChunk(s network.Stream, l *link, source wire.ChunkSource) error {
 	if err := s.SetReadDeadline(time.Now().Add(idleTimeout)); err != nil {
 		return err
 	}
@@ -187,27 +193,46 @@ func (h *Host) serveChunk(s network.Stream, p wire.PeerID, source wire.ChunkSour
 		return err
 	}
 	ref := wire.ChunkRef{Root: [32]byte(request[:32]), Index: binary.BigEndian.Uint64(request[32:])}
-	if err := s.SetWriteDeadline(time.Now().Add(chunkTimeout)); err != nil {
-		return err
+	// Whoever is asked about nothing but contacts need not read files for
+	// strangers, nor hold a buffer for them.
+	if !h.isKnown(l.peer) {
+		return answerAbsent(s)
 	}
+	select {
+	case h.serving <- struct{}{}:
+	case <-l.ctx.Done():
+		return l.ctx.Err()
+	}
+	defer func() { <-h.serving }()
 	buf := chunkBuffers.Get().(*[]byte)
 	defer chunkBuffers.Put(buf)
-	chunk, proof, err := source(h.ctx, p, ref, *buf)
+	chunk, proof, err := source(l.ctx, l.peer, ref, *buf)
 	if err != nil || len(chunk) == 0 || len(chunk) > MaxChunk || len(proof) > MaxProof {
 		if err != nil && !errors.Is(err, wire.ErrAbsent) {
 			h.log.Warn("a chunk could not be read", "error", err)
 		}
-		_, err := s.Write([]byte{chunkAbsent})
-		return err
+		return answerAbsent(s)
 	}
 	head := append(make([]byte, 0, 2+32*len(proof)+4), chunkOK, byte(len(proof)))
 	for _, hash := range proof {
 		head = append(head, hash[:]...)
 	}
 	head = binary.BigEndian.AppendUint32(head, uint32(len(chunk)))
+	if err := s.SetWriteDeadline(time.Now().Add(chunkTimeout)); err != nil {
+		return err
+	}
 	if _, err := s.Write(head); err != nil {
 		return err
 	}
 	_, err = s.Write(chunk)
+	return err
+}
+
+// answerAbsent waits little: a peer that does not read one byte reads nothing.
+func answerAbsent(s network.Stream) error {
+	if err := s.SetWriteDeadline(time.Now().Add(absentTimeout)); err != nil {
+		return err
+	}
+	_, err := s.Write([]byte{chunkAbsent})
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,45 +17,114 @@ import (
 	"kith/internal/wire"
 )
 
-// link is what is known of a connected peer.
+// link is what is known of a connected peer, from its first connection to its
+// last.
 type link struct {
 	peer wire.PeerID
+
+	ctx    context.Context // ends with the link
+	cancel context.CancelFunc
+	up     chan struct{}  // closed when LinkUp is in the queue
+	conns  int            // guarded by Host.mu
+	work   sync.WaitGroup // readers of frames; LinkDown waits for them
+	turn   chan struct{}  // held by the one reader that delivers
 
 	sending sync.Mutex // one frame at a time; guards out
 	out     network.Stream
 
-	mu      sync.Mutex // guards idle and serving
+	mu      sync.Mutex // guards the rest
+	in      network.Stream
+	readers int
 	idle    []*chunkStream
 	serving int
 }
 
-// connected and disconnected turn libp2p's notices into links. libp2p may
-// deliver them on many goroutines; what counts is whether a connection exists
-// when the lock is held, so that Up and Down alternate.
-func (h *Host) connected(_ network.Network, c network.Conn)    { h.settle(c.RemotePeer()) }
-func (h *Host) disconnected(_ network.Network, c network.Conn) { h.settle(c.RemotePeer()) }
+// change is a LinkUp or a LinkDown on its way to the queue.
+type change struct {
+	link *link
+	kind wire.LinkKind
+}
 
-func (h *Host) settle(id peer.ID) {
+// connected opens a link with a peer's first connection. libp2p calls it before
+// it takes the connection's first stream.
+func (h *Host) connected(_ network.Network, c network.Conn) {
+	id := c.RemotePeer()
 	p, ok := wireID(id)
 	if !ok {
 		return
 	}
-	// Posting may wait for room; libp2p must not wait with it.
-	h.work.Go(func() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.links[id]
+	if l == nil {
+		l = &link{peer: p, up: make(chan struct{}), turn: make(chan struct{}, 1)}
+		l.ctx, l.cancel = context.WithCancel(h.ctx)
+		h.links[id] = l
+		h.change(change{l, wire.LinkUp})
+	}
+	l.conns++
+}
+
+// disconnected ends a link with a peer's last connection.
+func (h *Host) disconnected(_ network.Network, c network.Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := c.RemotePeer()
+	l := h.links[id]
+	if l == nil {
+		return
+	}
+	if l.conns--; l.conns > 0 {
+		return
+	}
+	delete(h.links, id)
+	l.cancel()
+	// A link nobody has heard of yet goes unheard of: so peers that come and go
+	// while the queue is full cannot make it grow.
+	up := change{l, wire.LinkUp}
+	if i := slices.Index(h.changes, up); i >= 0 {
+		h.changes = slices.Delete(h.changes, i, i+1)
+		return
+	}
+	h.change(change{l, wire.LinkDown})
+}
+
+// change queues a change; the caller holds h.mu.
+func (h *Host) change(c change) {
+	h.changes = append(h.changes, c)
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
+}
+
+// settle posts the changes in order, on one goroutine, so that Up and Down of a
+// peer alternate and its frames lie between them.
+func (h *Host) settle() {
+	for {
 		h.mu.Lock()
-		defer h.mu.Unlock()
-		connected := h.host.Network().Connectedness(id) == network.Connected
-		l, have := h.links[id]
-		switch {
-		case connected && !have:
-			h.links[id] = &link{peer: p}
-			h.post(wire.LinkEvent{Kind: wire.LinkUp, Peer: p})
-		case !connected && have:
-			delete(h.links, id)
-			l.drop()
-			h.post(wire.LinkEvent{Kind: wire.LinkDown, Peer: p})
+		var c change
+		if len(h.changes) > 0 {
+			c = h.changes[0]
+			h.changes = slices.Delete(h.changes, 0, 1)
 		}
-	})
+		h.mu.Unlock()
+		switch {
+		case c.link == nil:
+			select {
+			case <-h.changed:
+			case <-h.ctx.Done():
+				return
+			}
+		case c.kind == wire.LinkUp:
+			h.post(wire.LinkEvent{Kind: c.kind, Peer: c.link.peer})
+			close(c.link.up)
+		default:
+			c.link.drop()
+			c.link.work.Wait()
+			h.post(wire.LinkEvent{Kind: c.kind, Peer: c.link.peer})
+		}
+	}
 }
 
 // drop resets what was open with a peer that is gone.
@@ -138,62 +208,80 @@ func (h *Host) open(ctx context.Context, id peer.ID, proto string) (network.Stre
 // receiveFrames reads frames off a peer's stream until it ends. A stream that
 // breaks the format is reset.
 func (h *Host) receiveFrames(s network.Stream) {
-	if !h.enter() {
+	l := h.enter(s)
+	if l == nil {
 		s.Reset()
 		return
 	}
 	defer h.work.Done()
-	id := s.Conn().RemotePeer()
-	p, ok := wireID(id)
-	if !ok || !h.awaitLink(id) {
+	defer l.work.Done()
+	if !l.replace(s) {
 		s.Reset()
 		return
 	}
-	stop := context.AfterFunc(h.ctx, func() { s.Reset() })
+	defer l.finish(s)
+	stop := context.AfterFunc(l.ctx, func() { s.Reset() })
 	defer stop()
+	// A peer begins a new stream when its old one failed: what the old one
+	// still holds goes first.
+	select {
+	case <-l.up:
+	case <-l.ctx.Done():
+		return
+	}
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-l.ctx.Done():
+		return
+	}
 	r := bufio.NewReaderSize(s, 4<<10)
 	for {
 		frame, err := readFrame(s, r)
-		if err != nil {
-			s.Reset()
-			return
-		}
-		if !h.deliver(p, frame) {
+		if err != nil || !h.deliver(l, frame) {
 			s.Reset()
 			return
 		}
 	}
 }
 
-// enter counts a handler of libp2p's among the host's goroutines, unless the
-// host is closing.
-func (h *Host) enter() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ctx.Err() != nil {
+// replace makes s the stream that a peer's frames come on; the one before is
+// reset. It reports false when too many wait already.
+func (l *link) replace(s network.Stream) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.readers >= MaxFrameStreams {
 		return false
 	}
-	h.work.Add(1)
+	l.readers++
+	if l.in != nil {
+		l.in.Reset()
+	}
+	l.in = s
 	return true
 }
 
-// awaitLink makes sure that LinkUp was posted before anything of the peer.
-func (h *Host) awaitLink(id peer.ID) bool {
-	if h.link(id) != nil {
-		return true
+func (l *link) finish(s network.Stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.readers--
+	if l.in == s {
+		l.in = nil
 	}
-	h.settle(id)
-	for range 100 {
-		if h.link(id) != nil {
-			return true
-		}
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-h.ctx.Done():
-			return false
-		}
+}
+
+// enter counts a handler of libp2p's among the goroutines of the host and of
+// the peer's link. It returns nil when either is gone.
+func (h *Host) enter(s network.Stream) *link {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.links[s.Conn().RemotePeer()]
+	if l == nil || l.ctx.Err() != nil {
+		return nil
 	}
-	return false
+	h.work.Add(1)
+	l.work.Add(1)
+	return l
 }
 
 // readFrame reads a length and that many bytes. An idle stream may wait for
@@ -213,21 +301,28 @@ func readFrame(s network.Stream, r *bufio.Reader) ([]byte, error) {
 	if n == 0 || n > maxFrame {
 		return nil, fmt.Errorf("p2p: a frame of %d bytes", n)
 	}
-	frame := make([]byte, n)
-	if _, err := io.ReadFull(r, frame); err != nil {
-		return nil, err
+	// Room grows with what arrives, not with what is announced.
+	var frame []byte
+	for len(frame) < int(n) {
+		have := len(frame)
+		frame = slices.Grow(frame, min(int(n)-have, max(have, r.Size())))
+		frame = frame[:min(int(n), cap(frame))]
+		if _, err := io.ReadFull(r, frame[have:]); err != nil {
+			return nil, err
+		}
 	}
 	return frame, s.SetReadDeadline(time.Time{})
 }
 
 // deliver posts a frame. A contact's waits for room, and its sender with it; a
 // stranger's is dropped when strangers have had their share. It reports false
-// when the host is closing.
-func (h *Host) deliver(p wire.PeerID, frame []byte) bool {
-	e := wire.LinkEvent{Kind: wire.LinkFrame, Peer: p, Frame: frame}
-	if !h.isKnown(p) {
+// when the link is gone.
+func (h *Host) deliver(l *link, frame []byte) bool {
+	e := queued{LinkEvent: wire.LinkEvent{Kind: wire.LinkFrame, Peer: l.peer, Frame: frame}}
+	if !h.isKnown(l.peer) {
 		select {
 		case h.strangers <- struct{}{}:
+			e.stranger = true
 		default:
 			return true
 		}
@@ -235,7 +330,10 @@ func (h *Host) deliver(p wire.PeerID, frame []byte) bool {
 	select {
 	case h.events <- e:
 		return true
-	case <-h.ctx.Done():
+	case <-l.ctx.Done():
+		if e.stranger {
+			<-h.strangers
+		}
 		return false
 	}
 }

@@ -49,13 +49,22 @@ type Host struct {
 	closing  sync.Once
 	closeErr error
 
-	events    chan wire.LinkEvent
+	events    chan queued
 	strangers chan struct{} // one token per stranger's frame that waits
+	serving   chan struct{} // one token per chunk buffer in use
 	source    atomic.Pointer[wire.ChunkSource]
 	known     atomic.Pointer[func(wire.PeerID) bool]
 
-	mu    sync.Mutex // guards links
-	links map[peer.ID]*link
+	mu      sync.Mutex // guards links and changes
+	links   map[peer.ID]*link
+	changes []change
+	changed chan struct{} // one token when there may be changes
+}
+
+// queued is an event that waits for Recv.
+type queued struct {
+	wire.LinkEvent
+	stranger bool // holds one of the strangers' tokens, whoever the peer is by now
 }
 
 // New starts a host. It listens when New returns. Errors are of the addresses
@@ -67,8 +76,9 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	h := &Host{
 		self: wire.PeerID(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Log,
-		events: make(chan wire.LinkEvent, MaxEvents), strangers: make(chan struct{}, MaxStrangerEvents),
-		links: map[peer.ID]*link{},
+		events: make(chan queued, MaxEvents), strangers: make(chan struct{}, MaxStrangerEvents),
+		serving: make(chan struct{}, MaxServingTotal),
+		links:   map[peer.ID]*link{}, changed: make(chan struct{}, 1),
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -85,6 +95,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 }
 
 func (h *Host) begin(cfg Config) error {
+	h.work.Go(h.settle)
 	h.host.SetStreamHandler(protoFrame, h.receiveFrames)
 	h.host.SetStreamHandler(protoChunk, h.serveChunks)
 	h.host.Network().Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
@@ -204,13 +215,10 @@ func (h *Host) Dial(ctx context.Context, to wire.PeerID, hints []string) error {
 func (h *Host) Recv(ctx context.Context) (wire.LinkEvent, error) {
 	select {
 	case e := <-h.events:
-		if e.Kind == wire.LinkFrame && !h.isKnown(e.Peer) {
-			select {
-			case <-h.strangers:
-			default:
-			}
+		if e.stranger {
+			<-h.strangers
 		}
-		return e, nil
+		return e.LinkEvent, nil
 	case <-ctx.Done():
 		return wire.LinkEvent{}, ctx.Err()
 	case <-h.ctx.Done():
@@ -223,7 +231,7 @@ var errClosed = errors.New("p2p: closed")
 // post queues an event and waits for room.
 func (h *Host) post(e wire.LinkEvent) {
 	select {
-	case h.events <- e:
+	case h.events <- queued{LinkEvent: e}:
 	case <-h.ctx.Done():
 	}
 }
@@ -263,8 +271,15 @@ func (h *Host) learn(identified event.Subscription) {
 				return
 			}
 			done := e.(event.EvtPeerIdentificationCompleted)
-			if p, ok := wireID(done.Peer); ok && h.isKnown(p) && len(done.ListenAddrs) > 0 {
+			p, ok := wireID(done.Peer)
+			l := h.link(done.Peer)
+			if !ok || l == nil || !h.isKnown(p) || len(done.ListenAddrs) == 0 {
+				continue
+			}
+			select {
+			case <-l.up: // first
 				h.post(wire.LinkEvent{Kind: wire.LinkAddrs, Peer: p, Addrs: textAddrs(done.ListenAddrs)})
+			case <-l.ctx.Done():
 			}
 		}
 	}

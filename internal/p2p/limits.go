@@ -22,17 +22,24 @@ const (
 	MaxProof = 64
 	// MaxServing is how many chunk streams one peer may have open here.
 	MaxServing = 8
+	// MaxServingTotal is how many chunks are read and written at one time; so
+	// many buffers of MaxChunk there are at most.
+	MaxServingTotal = 16
+	// MaxFrameStreams is how many frame streams one peer may have open here: the
+	// one read from, and those that replace it.
+	MaxFrameStreams = 2
 	// MaxIdleStreams is how many idle fetch streams are kept per peer.
 	MaxIdleStreams = 8
 )
 
 // Times of this package.
 const (
-	frameTimeout = 60 * time.Second // for the rest of a frame that has begun
-	chunkTimeout = 60 * time.Second // to write or read one chunk
-	idleTimeout  = 60 * time.Second // after which a chunk stream is closed
-	openTimeout  = 10 * time.Second // to open a stream
-	otherDelay   = 250 * time.Millisecond
+	frameTimeout  = 60 * time.Second // for the rest of a frame that has begun
+	chunkTimeout  = 60 * time.Second // to write or read one chunk
+	idleTimeout   = 60 * time.Second // after which a chunk stream is closed
+	openTimeout   = 10 * time.Second // to open a stream
+	absentTimeout = 5 * time.Second  // to write that there is no chunk
+	otherDelay    = 250 * time.Millisecond
 )
 
 const (

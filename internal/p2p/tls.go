@@ -37,16 +37,11 @@ var (
 )
 
 func newClockless(key crypto.PrivKey, self peer.ID, muxers ...protocol.ID) (*clockless, error) {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 63))
+	dateless, err := datelessCert()
 	if err != nil {
 		return nil, err
 	}
-	identity, err := libp2ptls.NewIdentity(key, libp2ptls.WithCertTemplate(&x509.Certificate{
-		SerialNumber: serial,
-		NotBefore:    certBegin,
-		NotAfter:     certEnd,
-		Subject:      pkix.Name{SerialNumber: serial.String()},
-	}))
+	identity, err := libp2ptls.NewIdentity(key, dateless)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +50,21 @@ func newClockless(key crypto.PrivKey, self peer.ID, muxers ...protocol.ID) (*clo
 		t.muxers = append(t.muxers, string(m))
 	}
 	return t, nil
+}
+
+// datelessCert makes libp2p's TLS certificates valid at any time. An option
+// serves one identity: libp2p appends to the template.
+func datelessCert() (libp2ptls.IdentityOption, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 63))
+	if err != nil {
+		return nil, err
+	}
+	return libp2ptls.WithCertTemplate(&x509.Certificate{
+		SerialNumber: serial,
+		NotBefore:    certBegin,
+		NotAfter:     certEnd,
+		Subject:      pkix.Name{SerialNumber: serial.String()},
+	}), nil
 }
 
 // ID implements sec.SecureTransport: on the wire it is libp2p's TLS.

@@ -1,9 +1,12 @@
 package p2p
 
 import (
-	"crypto/rand"
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -67,12 +70,12 @@ func newHost(key crypto.PrivKey, gater connmgr.ConnectionGater) (h host.Host, cl
 	if err != nil {
 		return nil, nil, err
 	}
-	sockets, err := addTransports(sw, key, self, gater, resources)
+	reuse, err := addTransports(sw, key, self, gater, resources)
 	if err != nil {
 		sw.Close()
 		return nil, nil, err
 	}
-	closers = append(closers, sockets)
+	closers = append(closers, reuse) // nobody else closes it: it keeps sockets and goroutines
 	// identify tells peers where this device listens; signed peer records
 	// would let them prove it to others.
 	basic, err := basichost.NewHost(sw, &basichost.HostOpts{EventBus: bus, UserAgent: "kith", ProtocolVersion: "kith/1", DisableSignedPeerRecord: true})
@@ -85,18 +88,19 @@ func newHost(key crypto.PrivKey, gater connmgr.ConnectionGater) (h host.Host, cl
 	return basic, closeAll, nil
 }
 
-// addTransports gives the swarm TCP and QUIC, and returns what owns QUIC's
-// sockets: close it after the swarm.
-func addTransports(sw *swarm.Swarm, key crypto.PrivKey, self peer.ID, gater connmgr.ConnectionGater, resources network.ResourceManager) (sockets io.Closer, err error) {
+func addTransports(sw *swarm.Swarm, key crypto.PrivKey, self peer.ID, gater connmgr.ConnectionGater, resources network.ResourceManager) (*quicreuse.ConnManager, error) {
 	security, err := newClockless(key, self, yamux.ID)
 	if err != nil {
 		return nil, err
 	}
-	up, err := upgrader.New([]sec.SecureTransport{security}, []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: yamux.DefaultTransport}}, nil, resources, gater)
+	up, err := upgrader.New([]sec.SecureTransport{security}, []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: muxer()}}, nil, resources, gater)
 	if err != nil {
 		return nil, err
 	}
-	overTCP, err := tcp.NewTCPTransport(up, resources, nil)
+	// Without SO_REUSEPORT: two peers that dial each other at once from their
+	// listening ports meet in one TCP connection with two clients, and two
+	// programs on one port take each other's connections.
+	overTCP, err := tcp.NewTCPTransport(up, resources, nil, tcp.DisableReuseport())
 	if err != nil {
 		return nil, err
 	}
@@ -105,13 +109,28 @@ func addTransports(sw *swarm.Swarm, key crypto.PrivKey, self peer.ID, gater conn
 	}
 	var reset quic.StatelessResetKey
 	var token quic.TokenGeneratorKey
-	rand.Read(reset[:])
-	rand.Read(token[:])
+	// The same after a restart: then the resets tell peers at once that their
+	// connections are gone, not after the idle timeout.
+	seed, err := key.Raw()
+	if err != nil {
+		return nil, err
+	}
+	for label, out := range map[string][]byte{resetLabel: reset[:], tokenLabel: token[:]} {
+		b, err := hkdf.Key(sha256.New, seed[:ed25519.SeedSize], nil, label, len(out))
+		if err != nil {
+			return nil, err
+		}
+		copy(out, b)
+	}
 	reuse, err := quicreuse.NewConnManager(reset, token)
 	if err != nil {
 		return nil, err
 	}
-	overQUIC, err := libp2pquic.NewTransport(key, reuse, nil, gater, resources)
+	dateless, err := datelessCert()
+	if err != nil {
+		return nil, errors.Join(err, reuse.Close())
+	}
+	overQUIC, err := libp2pquic.NewTransport(key, reuse, nil, gater, resources, libp2pquic.WithTLSIdentityOption(dateless))
 	if err != nil {
 		return nil, errors.Join(err, reuse.Close())
 	}
@@ -119,4 +138,20 @@ func addTransports(sw *swarm.Swarm, key crypto.PrivKey, self peer.ID, gater conn
 		return nil, errors.Join(err, reuse.Close())
 	}
 	return reuse, nil
+}
+
+// Labels of the keys for QUIC's stateless resets (RFC 9000 section 10.3) and
+// address tokens (section 8.1), which are made from the device's key.
+const (
+	resetLabel = "kith v1 transport quic reset"
+	tokenLabel = "kith v1 transport quic token"
+)
+
+// muxer is yamux with windows that grow to 8 MiB, 600 Mbit/s at 100 ms, and a
+// ping often enough to miss a peer within half a minute.
+func muxer() *yamux.Transport {
+	config := *yamux.DefaultTransport
+	config.MaxStreamWindowSize = 8 << 20
+	config.KeepAliveInterval = 15 * time.Second
+	return &config
 }
