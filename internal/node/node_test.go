@@ -190,6 +190,7 @@ func TestNode_outboxSurvivesAndLinksComeBackByThemselves(t *testing.T) {
 		bob.untilMessage(id)
 		alice.untilState(id, chat.Delivered)
 	}
+	alice.do(engine.Tick{}) // the turn that took the acknowledgements is over then
 	if w := alice.Waiting(); w.Queued != 0 {
 		t.Errorf("%d envelopes still wait", w.Queued)
 	}
