@@ -84,12 +84,27 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[apiv1.StatusReq
 // Invite implements the service.
 func (s *Service) Invite(ctx context.Context, r *connect.Request[apiv1.InviteRequest]) (*connect.Response[apiv1.InviteResponse], error) {
 	life := time.Duration(min(max(r.Msg.GetLifeSeconds(), 0), int64(engine.MaxInviteLife/time.Second)+1)) * time.Second
-	reply, _, err := s.node.Do(ctx, engine.Invite{Life: life, Addrs: s.node.Addrs()})
+	reply, _, err := s.node.Do(ctx, engine.Invite{Life: life, Addrs: hints(s.node.Addrs())})
 	if err != nil {
 		return nil, fail(err)
 	}
 	inv := reply.(engine.Invited).Invite
 	return connect.NewResponse(&apiv1.InviteResponse{Link: inv.Link(), ExpiresS: int64(inv.Expires)}), nil
+}
+
+// hints are the addresses worth carrying in a QR code: those of this machine
+// alone only when there are no others.
+func hints(addrs []string) []string {
+	var far []string
+	for _, a := range addrs {
+		if !strings.HasPrefix(a, "/ip4/127.") && !strings.HasPrefix(a, "/ip6/::1/") {
+			far = append(far, a)
+		}
+	}
+	if len(far) == 0 {
+		return addrs
+	}
+	return far
 }
 
 // Add implements the service.

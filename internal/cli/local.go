@@ -122,7 +122,7 @@ func (e *env) ask(prompt string) ([]byte, error) {
 }
 
 type upCmd struct {
-	Listen  []string `help:"Where to listen, as a multiaddr such as /ip4/0.0.0.0/tcp/4001; may be given again." placeholder:"MULTIADDR"`
+	Listen  []string `help:"Where to listen, as a multiaddr such as /ip4/0.0.0.0/tcp/4001; may be given again." placeholder:"MULTIADDR" sep:"none"`
 	NoLAN   bool     `name:"no-lan" help:"Do not look for contacts nearby, nor be found: mDNS tells the local network this device's key."`
 	Verbose bool     `short:"v" help:"Log what the node does to standard error; never names, texts or keys."`
 }

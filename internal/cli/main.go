@@ -92,7 +92,7 @@ func NotFound(text, hint string) error { return &Error{Text: text, Hint: hint, E
 
 // grammar is every verb and flag.
 type grammar struct {
-	Home    string           `help:"Home directory." env:"KITH_HOME" default:"${home}" placeholder:"DIR"`
+	Home    string           `help:"Home directory; ~/.kith when not given." env:"KITH_HOME" default:"${home}" placeholder:"DIR"`
 	JSON    bool             `help:"Print data as JSON, one object a line."`
 	Version kong.VersionFlag `help:"Print the version."`
 

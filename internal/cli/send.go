@@ -20,7 +20,7 @@ const maxStdin = 1 << 20
 type sendCmd struct {
 	Contact string        `arg:"" help:"Name or account." placeholder:"NAME"`
 	Text    string        `arg:"" optional:"" help:"What to say; - reads it from standard input." placeholder:"TEXT"`
-	File    []string      `help:"Send a file; may be given again." placeholder:"PATH"`
+	File    []string      `help:"Send a file; may be given again." placeholder:"PATH" sep:"none"`
 	AsFile  bool          `help:"Leave pictures as they are, with place and camera in them."`
 	Wait    string        `help:"When to return: queued (safe here) or delivered (safe there)." enum:"queued,delivered" default:"queued"`
 	Timeout time.Duration `help:"How long to wait for delivered; 0 is for ever." default:"0"`
@@ -36,6 +36,9 @@ func (c *sendCmd) Run(e *env) error {
 		text = string(b)
 	}
 	cl := e.dial()
+	if err := c.check(e, cl); err != nil {
+		return err
+	}
 	req := &apiv1.SendRequest{Contact: c.Contact, Text: text}
 	for _, path := range c.File {
 		a, err := c.upload(e, cl, path)
@@ -63,6 +66,27 @@ func (c *sendCmd) Run(e *env) error {
 	return e.printf("%s %s\n", r.Msg.GetId(), state)
 }
 
+// check finds out before a long upload that there is nobody to send to or
+// nothing to send.
+func (c *sendCmd) check(e *env, cl *client) error {
+	if len(c.File) == 0 {
+		return nil
+	}
+	if _, err := cl.Verify(e.ctx, connect.NewRequest(&apiv1.VerifyRequest{Contact: c.Contact})); err != nil {
+		return e.explain(err)
+	}
+	for _, path := range c.File {
+		st, err := os.Stat(path)
+		if err != nil {
+			return fileError(err)
+		}
+		if !st.Mode().IsRegular() {
+			return &Error{Text: fmt.Sprintf("%s is not a file", path), Hint: "a folder can be sent as an archive", Exit: exitUsage}
+		}
+	}
+	return nil
+}
+
 // upload gives one file to the node, which encrypts it on its way in.
 func (c *sendCmd) upload(e *env, cl *client, path string) (*apiv1.Attachment, error) {
 	f, err := os.Open(path)
@@ -73,9 +97,6 @@ func (c *sendCmd) upload(e *env, cl *client, path string) (*apiv1.Attachment, er
 	st, err := f.Stat()
 	if err != nil {
 		return nil, fileError(err)
-	}
-	if !st.Mode().IsRegular() {
-		return nil, &Error{Text: fmt.Sprintf("%s is not a file", path), Hint: "a folder can be sent as an archive", Exit: exitUsage}
 	}
 	name := filepath.Base(path)
 	p := e.progress(name, st.Size())
