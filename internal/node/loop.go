@@ -293,5 +293,8 @@ func (n *Node) untilWake() time.Duration {
 			wake = t
 		}
 	}
+	if len(n.done) > 0 { // the disk was full: try again soon
+		wake = now.Add(retryDisk)
+	}
 	return max(wake.Sub(now), time.Millisecond)
 }

@@ -47,6 +47,9 @@ const (
 const (
 	dialTimeout = 20 * time.Second
 	sendTimeout = 30 * time.Second
+	// retryDisk is the wait before a decision that found the disk full is
+	// tried again.
+	retryDisk = 5 * time.Second
 )
 
 // Network is what the loop needs of a network: *p2p.Host, or a simulated one.
