@@ -31,6 +31,7 @@ type Sealer struct {
 	size    int64  // plaintext bytes read
 	pad     int64  // zeros still to add after the source's end
 	index   uint64
+	nonce   [12]byte // of this segment; here, or each would be allocated
 	began   bool
 	ended   bool
 	lastErr error
@@ -103,8 +104,8 @@ func (s *Sealer) next(chunk []byte) ([]byte, error) {
 			break
 		}
 		final := !s.more && s.pad == 0
-		n := nonce(s.index, final)
-		chunk = s.aead.Seal(chunk, n[:], s.now, nil)
+		s.nonce = nonce(s.index, final)
+		chunk = s.aead.Seal(chunk, s.nonce[:], s.now, nil)
 		s.index++
 		if s.ended = final; final {
 			break

@@ -25,28 +25,47 @@ type Stripped struct {
 // dst. After an error dst holds a beginning that must be thrown away.
 // Spec: media.md 6.
 func Strip(dst io.Writer, src io.Reader) (Stripped, error) {
-	r := bufio.NewReaderSize(src, 64<<10)
+	from := &watched{r: src}
+	r := bufio.NewReaderSize(from, 64<<10)
 	head, err := r.Peek(len(pngSignature))
 	if err != nil && err != io.EOF {
 		return Stripped{}, err
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte{0xff, 0xd8, 0xff}):
-		return stripWith("image/jpeg", dst, r, stripJPEG)
+		return stripWith("image/jpeg", dst, r, from, stripJPEG)
 	case bytes.Equal(head, []byte(pngSignature)):
-		return stripWith("image/png", dst, r, stripPNG)
+		return stripWith("image/png", dst, r, from, stripPNG)
 	}
 	_, err = io.Copy(dst, r)
 	return Stripped{}, err
 }
 
-func stripWith(kind string, dst io.Writer, r *bufio.Reader, strip func(*bufio.Writer, *bufio.Reader) (bool, error)) (Stripped, error) {
+// watched is a source that remembers how it failed, so that a source which
+// breaks off is not taken for a picture cut short.
+type watched struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.r.Read(b)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+func stripWith(kind string, dst io.Writer, r *bufio.Reader, from *watched, strip func(*bufio.Writer, *bufio.Reader) (bool, error)) (Stripped, error) {
 	w := bufio.NewWriterSize(dst, 64<<10)
 	removed, err := strip(w, r)
-	if err != nil {
-		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = ErrPicture // cut short
-		}
+	switch {
+	case err == nil:
+	case from.err != nil:
+		return Stripped{}, from.err
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+		return Stripped{}, ErrPicture // cut short
+	default:
 		return Stripped{}, err
 	}
 	if err := w.Flush(); err != nil {

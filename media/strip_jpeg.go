@@ -9,14 +9,22 @@ import (
 
 // Markers of ITU-T T.81 table B.1.
 const (
-	markSOI  = 0xd8
-	markEOI  = 0xd9
-	markSOS  = 0xda
-	markRST0 = 0xd0
-	markRST7 = 0xd7
-	markAPP0 = 0xe0
-	markCOM  = 0xfe
-	markTEM  = 0x01
+	markSOF0  = 0xc0
+	markDHT   = 0xc4
+	markJPG   = 0xc8
+	markDAC   = 0xcc
+	markSOF15 = 0xcf
+	markRST0  = 0xd0
+	markRST7  = 0xd7
+	markSOI   = 0xd8
+	markEOI   = 0xd9
+	markSOS   = 0xda
+	markDQT   = 0xdb
+	markDNL   = 0xdc
+	markDRI   = 0xdd
+	markAPP0  = 0xe0
+	markAPP15 = 0xef
+	markCOM   = 0xfe
 )
 
 // stripJPEG copies a JPEG up to its end mark, without the segments that are
@@ -27,20 +35,20 @@ func stripJPEG(w *bufio.Writer, r *bufio.Reader) (removed bool, err error) {
 	}
 	w.Write([]byte{0xff, markSOI})
 	segment := make([]byte, 0, 1<<16)
-	frame, inMarker := false, false
-	for {
+	frame, scan := false, false // seen
+	for inMarker := false; ; {
 		mark, err := readMarker(r, inMarker)
 		if err != nil {
 			return removed, err
 		}
-		switch {
-		case mark == markEOI:
-			if !frame {
+		if mark == markEOI {
+			if !scan {
 				return removed, ErrPicture // no picture in it
 			}
 			_, err := w.Write([]byte{0xff, markEOI})
 			return removed, err
-		case mark == markSOI, mark == markTEM, mark >= markRST0 && mark <= markRST7, mark < 0xc0:
+		}
+		if !allowedJPEG(mark) || mark == markSOS && !frame || isFrame(mark) && frame {
 			return removed, ErrPicture
 		}
 		if segment, err = readSegment(r, segment[:0]); err != nil {
@@ -51,19 +59,29 @@ func stripJPEG(w *bufio.Writer, r *bufio.Reader) (removed bool, err error) {
 		if kept != nil {
 			writeSegment(w, mark, kept)
 		}
-		if mark >= 0xc0 && mark <= 0xcf && mark != 0xc4 && mark != 0xc8 && mark != 0xcc {
-			frame = true
-		}
-		if mark == markSOS {
-			if !frame {
-				return removed, ErrPicture
-			}
+		frame = frame || isFrame(mark)
+		if inMarker = mark == markSOS; inMarker {
+			scan = true
 			if err := copyScan(w, r); err != nil {
 				return removed, err
 			}
 		}
-		inMarker = mark == markSOS
 	}
+}
+
+// isFrame reports whether a marker begins a frame, the picture itself.
+func isFrame(mark byte) bool {
+	return mark >= markSOF0 && mark <= markSOF15 && mark != markDHT && mark != markJPG && mark != markDAC
+}
+
+// allowedJPEG reports whether a segment may stand in a JPEG of one frame. Of
+// reserved, extension and hierarchical ones nobody can tell what they hold.
+func allowedJPEG(mark byte) bool {
+	switch mark {
+	case markDHT, markDAC, markSOS, markDQT, markDNL, markDRI, markCOM:
+		return true
+	}
+	return isFrame(mark) || mark >= markAPP0 && mark <= markAPP15
 }
 
 // readMarker reads a marker, past the fill bytes that may precede it. When
@@ -124,58 +142,64 @@ func keepJPEG(mark byte, body []byte) (kept []byte, changed bool) {
 		head[12], head[13] = 0, 0 // the thumbnail goes
 		return head, true
 	case mark == markAPP0+1 && bytes.HasPrefix(body, []byte("Exif\x00")):
-		o := orientation(body)
+		o := orientation(body[min(len(body), len(exifHead)):])
 		if o < 2 {
 			return nil, true
 		}
-		minimal := orientationOnly(o)
+		minimal := append([]byte(exifHead), orientationOnly(o)...)
 		return minimal, !bytes.Equal(minimal, body)
 	case mark == markAPP0+2 && bytes.HasPrefix(body, []byte("ICC_PROFILE\x00")):
 		return body, false
 	case mark == markAPP0+14 && bytes.HasPrefix(body, []byte("Adobe")):
 		return body[:min(len(body), 12)], len(body) > 12
-	case mark >= markAPP0 && mark <= 0xef, mark == markCOM:
+	case mark >= markAPP0 && mark <= markAPP15, mark == markCOM:
 		return nil, true
 	}
 	return body, false
 }
 
 // copyScan copies entropy-coded data up to the marker that ends it, and reads
-// that marker's first byte.
+// that marker's first byte. Fill bytes before a marker go.
 func copyScan(w *bufio.Writer, r *bufio.Reader) error {
 	for {
 		run, err := r.ReadSlice(0xff)
-		if err == bufio.ErrBufferFull {
-			w.Write(run)
+		if err != nil && err != bufio.ErrBufferFull {
+			return err
+		}
+		ended := err == nil
+		if ended {
+			run = run[:len(run)-1]
+		}
+		if _, err := w.Write(run); err != nil {
+			return err // a scan has no length: it may go on for ever
+		}
+		if !ended {
 			continue
 		}
-		if err != nil {
-			return err
+		next := byte(0xff)
+		for next == 0xff {
+			if next, err = r.ReadByte(); err != nil {
+				return err
+			}
 		}
-		w.Write(run[:len(run)-1])
-		next, err := r.Peek(1)
-		if err != nil {
-			return err
+		if next != 0 && (next < markRST0 || next > markRST7) {
+			return r.UnreadByte()
 		}
-		if next[0] != 0 && (next[0] < markRST0 || next[0] > markRST7) {
-			return nil
-		}
-		w.Write([]byte{0xff, next[0]})
-		if _, err := r.Discard(1); err != nil {
-			return err
-		}
+		w.Write([]byte{0xff, next})
 	}
 }
 
 const tagOrientation = 0x0112
 
-// orientation reads the orientation, 1 to 8, out of an EXIF segment; 0 when
-// there is none. Source: TIFF 6.0 section 2, EXIF 2.3 section 4.6.4.
-func orientation(body []byte) byte {
-	if len(body) < 6+8 {
+// exifHead comes before EXIF's TIFF structure in a JPEG.
+const exifHead = "Exif\x00\x00"
+
+// orientation reads the orientation, 1 to 8, out of EXIF's TIFF structure; 0
+// when there is none. Source: TIFF 6.0 section 2, EXIF 2.3 section 4.6.4.
+func orientation(tiff []byte) byte {
+	if len(tiff) < 8 {
 		return 0
 	}
-	tiff := body[6:]
 	var order binary.ByteOrder = binary.BigEndian
 	if tiff[0] == 'I' {
 		order = binary.LittleEndian
@@ -200,10 +224,9 @@ func orientation(body []byte) byte {
 	return 0
 }
 
-// orientationOnly is an EXIF segment that says nothing but the orientation.
+// orientationOnly is a TIFF structure that says nothing but the orientation.
 func orientationOnly(o byte) []byte {
 	return []byte{
-		'E', 'x', 'i', 'f', 0, 0,
 		'M', 'M', 0, 42, 0, 0, 0, 8, // TIFF header, first directory at 8
 		0, 1, // one entry
 		tagOrientation >> 8, tagOrientation & 0xff, 0, 3, 0, 0, 0, 1, 0, o, 0, 0,

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
@@ -17,8 +18,10 @@ var keptChunks = []string{
 	"acTL", "fcTL", "fdAT",
 }
 
-// maxPNGChunk is the longest chunk the format allows, in bytes.
-const maxPNGChunk = 1<<31 - 1
+const (
+	maxPNGChunk = 1<<31 - 1 // longest chunk the format allows, in bytes
+	maxPNGExif  = 1 << 16   // longest EXIF chunk searched for the orientation
+)
 
 // stripPNG copies a PNG up to its end chunk, without the chunks that are about
 // the picture instead of the picture.
@@ -26,35 +29,68 @@ func stripPNG(w *bufio.Writer, r *bufio.Reader) (removed bool, err error) {
 	if _, err := io.CopyN(w, r, int64(len(pngSignature))); err != nil {
 		return false, err
 	}
+	pixels, exif := false, false // seen
 	for first := true; ; first = false {
 		var head [8]byte
 		if _, err := io.ReadFull(r, head[:]); err != nil {
 			return removed, err
 		}
 		length, kind := binary.BigEndian.Uint32(head[:]), string(head[4:])
-		if length > maxPNGChunk || first != (kind == "IHDR") || kind == "IHDR" && length != 13 || kind == "IEND" && length != 0 {
+		if length > maxPNGChunk || !fitsPNG(kind, length, first, pixels) {
 			return removed, ErrPicture
 		}
 		keep := slices.Contains(keptChunks, kind)
-		if !keep && kind[0]&0x20 == 0 {
-			return removed, ErrPicture // a critical chunk no standard knows
+		switch {
+		case keep:
+			err = copyPNGChunk(w, r, head[:], length)
+		case kind == "eXIf" && !exif && length <= maxPNGExif:
+			exif = true
+			var body bytes.Buffer
+			if err = copyPNGChunk(&body, r, head[:], length); err == nil {
+				keep = keepOrientation(w, body.Bytes())
+			}
+		default:
+			err = copyPNGChunk(io.Discard, r, head[:], length)
 		}
 		removed = removed || !keep
-		if err := copyPNGChunk(w, r, head[:], length, keep); err != nil {
+		if err != nil || kind == "IEND" {
 			return removed, err
 		}
-		if kind == "IEND" {
-			return removed, nil
-		}
+		pixels = pixels || kind == "IDAT"
 	}
 }
 
-// copyPNGChunk copies or skips a chunk's body, whose checksum must hold.
-func copyPNGChunk(w *bufio.Writer, r *bufio.Reader, head []byte, length uint32, keep bool) error {
-	var out io.Writer = io.Discard
-	if keep {
-		out = w
+// fitsPNG reports whether a chunk may stand where it stands. A critical chunk
+// that no standard knows may hold anything.
+func fitsPNG(kind string, length uint32, first, pixels bool) bool {
+	switch kind {
+	case "IHDR":
+		return first && length == 13
+	case "IEND":
+		return pixels && length == 0
 	}
+	critical := kind[0]&0x20 == 0
+	return !first && (!critical || slices.Contains(keptChunks, kind))
+}
+
+// keepOrientation writes what an EXIF chunk says of the orientation, and
+// reports whether that was all it said.
+func keepOrientation(w *bufio.Writer, chunk []byte) bool {
+	const head, crc = 8, 4
+	o := orientation(chunk[head : len(chunk)-crc])
+	if o < 2 {
+		return false
+	}
+	tiff := orientationOnly(o)
+	minimal := binary.BigEndian.AppendUint32(nil, uint32(len(tiff)))
+	minimal = append(append(minimal, "eXIf"...), tiff...)
+	minimal = binary.BigEndian.AppendUint32(minimal, crc32.ChecksumIEEE(minimal[4:]))
+	w.Write(minimal) // bufio keeps the first error for Flush
+	return bytes.Equal(minimal, chunk)
+}
+
+// copyPNGChunk copies a chunk, whose checksum must hold.
+func copyPNGChunk(out io.Writer, r *bufio.Reader, head []byte, length uint32) error {
 	if _, err := out.Write(head); err != nil {
 		return err
 	}
