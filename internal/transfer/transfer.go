@@ -195,7 +195,7 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.failed(now, in)
 	case Finished:
 		if m.remove(in.Root) {
-			effects = append(effects, Done{Root: in.Root})
+			effects = append(effects, Done(in))
 		}
 	case Broken:
 		if b, ok := m.blobs[in.Root]; ok {
