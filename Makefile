@@ -1,0 +1,71 @@
+# make test       everything that can be checked on this machine
+# make bench      what it costs
+# make generate   code made from .proto files, again
+# make fuzz       every fuzz target for FUZZTIME (20s)
+#
+# Go alone is enough for all but a few tests; those say what they miss and are
+# skipped. As root on Debian, make test installs what is missing first.
+
+GO       ?= go
+FUZZTIME ?= 20s
+TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+export GOFLAGS := -buildvcs=false
+export CGO_ENABLED := 0
+
+.PHONY: test needs format lint cross unit e2e bench generate fuzz
+.NOTPARALLEL:
+
+test: needs format lint cross e2e unit
+
+# What tests use besides Go: a command, and the Debian package it is in.
+NEEDS := protoc:protobuf-compiler exiftool:libimage-exiftool-perl zbarimg:zbar-tools \
+	gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon strace:strace fusermount3:fuse3 \
+	ip:iproute2 nft:nftables
+
+needs:
+	@missing=; for n in $(NEEDS); do command -v "$${n%%:*}" >/dev/null || missing="$$missing $${n#*:}"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; then \
+		echo "installed:$$missing"; \
+	else echo "not installed, tests that need it are skipped:$$missing"; fi
+
+format:
+	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
+	if [ -n "$$bad" ]; then echo "gofmt:"; echo "$$bad"; exit 1; fi
+
+lint:
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@diff=$$($(GO) fix -diff ./... 2>&1); if [ -n "$$diff" ]; then echo "$$diff"; echo "go fix has something to say"; exit 1; fi
+
+cross:
+	@for t in $(TARGETS); do echo "build $$t"; \
+		GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./cmd/kith || exit 1; done
+
+unit:
+	$(GO) test ./...
+
+# Tests behind flags: they need more than a user's rights.
+e2e:
+	@if [ ! -d e2e/netns ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ]; then echo "$(GO) test ./e2e/netns -netns"; $(GO) test ./e2e/netns -netns; \
+	else echo "skipped: e2e/netns makes network namespaces, which needs root"; fi
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e/)
+	@if [ -d e2e/bench ]; then $(GO) test ./e2e/bench -run TestTargets -bench-all -timeout 30m -v; fi
+
+# protoc is Debian's protobuf-compiler; its plugins are tools of this module.
+generate:
+	@mkdir -p bin
+	$(GO) build -o bin/ google.golang.org/protobuf/cmd/protoc-gen-go connectrpc.com/connect/cmd/protoc-gen-connect-go
+	PATH="$(CURDIR)/bin:$$PATH" $(GO) generate ./...
+
+fuzz:
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+).*/\1/p' "$$file"); do \
+			echo "$$(dirname "$$file") $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		done; done
