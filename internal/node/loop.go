@@ -80,7 +80,7 @@ func (n *Node) begin(ctx context.Context) error {
 		return err
 	}
 	if err := n.db.CollectBlobs(); err != nil {
-		n.log.Warn("collecting unused media failed", "error", err)
+		n.log.Warn("collecting unused media failed", "cause", cause(err))
 	}
 	now := time.Now()
 	for _, c := range contacts {

@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 
@@ -164,10 +163,6 @@ func (c contextReader) Read(b []byte) (int, error) {
 // Stages of encrypting, and how many chunks are in them at once.
 const chunksInHand = 4
 
-// syncEvery is how many bytes are written before the disk is asked to begin
-// with them, so that not everything is left for the end.
-const syncEvery = 64 << 20
-
 // encrypt is the later stages: seal, hash and write, each on a goroutine of
 // its own, with chunks handed on and buffers handed back.
 func encrypt(src io.Reader, blob *store.NewBlob) (*media.Pointer, error) {
@@ -194,7 +189,7 @@ func encrypt(src io.Reader, blob *store.NewBlob) (*media.Pointer, error) {
 			hashed <- chunk
 		}
 	})
-	stages.Go(func() { writeErr = write(blob.Data, hashed, free, &failed) })
+	stages.Go(func() { writeErr = write(blob, hashed, free, &failed) })
 	var err error
 	for err == nil && !failed.Load() {
 		var chunk []byte
@@ -219,28 +214,16 @@ func encrypt(src io.Reader, blob *store.NewBlob) (*media.Pointer, error) {
 
 // write writes chunks and gives their buffers back. After an error it only
 // gives buffers back.
-func write(f *os.File, chunks <-chan []byte, free chan<- []byte, failed *atomic.Bool) error {
-	var syncing sync.WaitGroup
-	var writeErr, syncErr error // a failed synchronisation is reported once only
-	written := 0
+func write(w io.Writer, chunks <-chan []byte, free chan<- []byte, failed *atomic.Bool) (err error) {
 	for chunk := range chunks {
 		if !failed.Load() {
-			if _, writeErr = f.Write(chunk); writeErr != nil {
+			if _, err = w.Write(chunk); err != nil {
 				failed.Store(true)
-			}
-			if written += len(chunk); written >= syncEvery {
-				written = 0
-				syncing.Wait()
-				if syncErr != nil {
-					failed.Store(true)
-				}
-				syncing.Go(func() { syncErr = f.Sync() })
 			}
 		}
 		free <- chunk[:media.ChunkSize]
 	}
-	syncing.Wait()
-	return store.DiskError(cmp.Or(writeErr, syncErr))
+	return err
 }
 
 // OpenMedia opens an attachment's plaintext. Close it after use.
@@ -387,7 +370,7 @@ func (n *Node) openAssembly(ctx context.Context, ref media.Ref) {
 
 // diskTrouble gives a blob up until later.
 func (n *Node) diskTrouble(ctx context.Context, root [32]byte, err error) {
-	n.log.Warn("media cannot be stored", "error", err)
+	n.log.Warn("media cannot be stored", "cause", cause(err))
 	if errors.Is(err, store.ErrFull) {
 		n.setTrouble(troubleFull)
 	}
@@ -423,7 +406,7 @@ func (n *Node) fetch(ctx context.Context, f transfer.Fetch) {
 			n.setTrouble(troubleFull)
 		}
 	}
-	n.log.Debug("a chunk was not fetched", "error", err)
+	n.log.Debug("a chunk was not fetched", "cause", cause(err))
 	n.post(ctx, transfer.Failed{Chunk: f.Chunk, From: f.From, Fault: fault})
 }
 

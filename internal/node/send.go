@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"kith/internal/engine"
 	"kith/internal/store"
 	"kith/internal/wire"
+	"kith/media"
 )
 
 // doDelivery carries out what delivery decided. Envelopes and acknowledgements
@@ -58,7 +61,7 @@ func (n *Node) dial(ctx context.Context, peer wire.PeerID) {
 		err = n.net.Dial(dctx, peer, hints)
 	}
 	if err != nil {
-		n.log.Debug("dialling failed", "error", err)
+		n.log.Debug("dialling failed", "cause", cause(err))
 	}
 	n.post(ctx, delivery.DialEnded{Peer: peer})
 }
@@ -96,7 +99,7 @@ func (n *Node) feed(ctx context.Context, peer wire.PeerID, frames <-chan []byte)
 			err := n.net.Send(sctx, peer, f)
 			cancel()
 			if err != nil {
-				n.log.Debug("sending failed", "error", err)
+				n.log.Debug("sending failed", "cause", cause(err))
 			}
 		}
 	}
@@ -126,7 +129,7 @@ func (n *Node) learn(e wire.LinkEvent) {
 		return errNothingNew
 	})
 	if err != nil && !errors.Is(err, errNothingNew) {
-		n.log.Warn("an address could not be kept", "error", err)
+		n.log.Warn("an address could not be kept", "cause", cause(err))
 	}
 }
 
@@ -147,4 +150,26 @@ func merge(fresh, known []string) []string {
 		}
 	}
 	return merged
+}
+
+// cause says in one word why something failed. Errors themselves are never
+// logged: they may name peers, addresses or files.
+func cause(err error) string {
+	switch {
+	case err == nil:
+		return "none"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case errors.Is(err, wire.ErrAbsent):
+		return "absent"
+	case errors.Is(err, media.ErrForged):
+		return "forged"
+	case errors.Is(err, store.ErrFull):
+		return "disk full"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, io.ErrUnexpectedEOF):
+		return "file"
+	}
+	return "link or system"
 }

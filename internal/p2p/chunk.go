@@ -209,7 +209,7 @@ func (h *Host) serveChunk(s network.Stream, l *link, source wire.ChunkSource) er
 	chunk, proof, err := source(l.ctx, l.peer, ref, *buf)
 	if err != nil || len(chunk) == 0 || len(chunk) > MaxChunk || len(proof) > MaxProof {
 		if err != nil && !errors.Is(err, wire.ErrAbsent) {
-			h.log.Warn("a chunk could not be read", "error", err)
+			h.log.Warn("a chunk could not be read")
 		}
 		return answerAbsent(s)
 	}

@@ -115,7 +115,7 @@ func (h *Host) begin(cfg Config) error {
 		h.lan = mdns.NewMdnsService(h.host, serviceLAN, (*neighbours)(h))
 		if err := h.lan.Start(); err != nil {
 			// A machine without multicast still has everything else.
-			h.log.Warn("neighbours cannot be looked for", "error", err)
+			h.log.Warn("neighbours cannot be looked for: no multicast here")
 			h.lan = nil
 		}
 	}
