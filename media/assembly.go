@@ -24,36 +24,49 @@ func NewAssembly(ref Ref, data, tree File) *Assembly {
 // i%64 of word i/64. A chunk whose bytes do not match its leaf is forgotten.
 // Errors are the files'.
 func (a *Assembly) Have() ([]uint64, error) {
-	n := a.ref.Chunks()
-	have := make([]uint64, (n+63)/64)
+	have := make([]uint64, (a.ref.Chunks()+63)/64)
 	buf := make([]byte, min(ChunkSize, a.ref.Length))
-	for i := range n {
-		leaf, err := a.leaf(i)
-		if err != nil {
-			return nil, err
-		}
-		if leaf == ([32]byte{}) {
-			continue
-		}
+	err := a.leaves(func(i uint64, leaf [32]byte) error {
 		chunk := buf[:a.ref.ChunkLength(i)]
 		if readAt(a.data, chunk, int64(i)*ChunkSize) == nil && Leaf(chunk) == leaf {
 			have[i/64] |= 1 << (i % 64)
-			continue
+			return nil
 		}
-		if err := PutLeaf(a.tree, i, [32]byte{}); err != nil {
-			return nil, err
-		}
+		return PutLeaf(a.tree, i, [32]byte{})
+	})
+	if err != nil {
+		return nil, err
 	}
 	return have, nil
 }
 
-// leaf reads leaf i, zero when it was never written.
-func (a *Assembly) leaf(i uint64) (leaf [32]byte, err error) {
-	n, err := a.tree.ReadAt(leaf[:], int64(i)*hashSize)
-	if n < len(leaf) {
-		return [32]byte{}, ignoreEOF(err)
+// leafBatch is how many leaves are read at once.
+const leafBatch = 512
+
+// leaves calls each for every leaf that was written, in order. It reads no
+// further than the file goes: how many chunks there are is a peer's word.
+func (a *Assembly) leaves(each func(i uint64, leaf [32]byte) error) error {
+	buf := make([]byte, leafBatch*hashSize)
+	for i, n := uint64(0), a.ref.Chunks(); i < n; {
+		batch := buf[:min(n-i, leafBatch)*hashSize]
+		got, err := a.tree.ReadAt(batch, int64(i)*hashSize)
+		if got < len(batch) && ignoreEOF(err) != nil {
+			return err
+		}
+		whole := batch[:got/hashSize*hashSize]
+		for b := whole; len(b) > 0; b = b[hashSize:] {
+			if leaf := [32]byte(b); leaf != ([32]byte{}) {
+				if err := each(i, leaf); err != nil {
+					return err
+				}
+			}
+			i++
+		}
+		if len(whole) < len(batch) {
+			return nil
+		}
 	}
-	return leaf, nil
+	return nil
 }
 
 // Count returns how many chunks a bitmap has.
@@ -82,15 +95,12 @@ func (a *Assembly) Put(i uint64, chunk []byte, proof [][32]byte) error {
 // [ErrIncomplete] says that chunks are missing; [ErrForged] that the files
 // were changed since the chunks were put.
 func (a *Assembly) Complete() error {
-	n := a.ref.Chunks()
-	for i := range n {
-		leaf, err := a.leaf(i)
-		if err != nil {
-			return err
-		}
-		if leaf == ([32]byte{}) {
-			return ErrIncomplete
-		}
+	n, have := a.ref.Chunks(), uint64(0)
+	if err := a.leaves(func(uint64, [32]byte) error { have++; return nil }); err != nil {
+		return err
+	}
+	if have < n {
+		return ErrIncomplete
 	}
 	root, err := BuildTree(a.tree, n)
 	if err != nil {

@@ -15,9 +15,11 @@ const (
 	MaxSize = 1 << 46
 	// MaxProof is the longest inclusion proof, in hashes: that of a chunk of
 	// the largest file.
-	MaxProof = 27
+	MaxProof = 26
 	// MinPadded is the smallest padded length of a file in bytes.
 	MinPadded = 1 << 10
+	// maxEmptyReads is how often in a row a source may give nothing.
+	maxEmptyReads = 100
 	// PointerSize is the size of an encoded pointer in bytes.
 	PointerSize = 1 + 32 + 32 + 32 + 8
 )

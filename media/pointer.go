@@ -36,13 +36,18 @@ type Pointer struct {
 func (p *Pointer) Ref() Ref { return Ref{Root: p.Root, Length: storedLength(p.Size)} }
 
 // String names the pointer without its secrets.
-func (p *Pointer) String() string { return fmt.Sprintf("media.Pointer(%d bytes)", p.Size) }
+func (p Pointer) String() string { return fmt.Sprintf("media.Pointer(%d bytes)", p.Size) }
 
 // GoString is String: a key does not land in a log by %#v.
-func (p *Pointer) GoString() string { return p.String() }
+func (p Pointer) GoString() string { return p.String() }
 
 // Format is String whatever the verb.
-func (p *Pointer) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
+func (p Pointer) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
+
+// MarshalText fails always, so that no key lands in JSON either.
+func (p Pointer) MarshalText() ([]byte, error) {
+	return nil, errors.New("media: a pointer is secret and has no text form")
+}
 
 // AppendBinary appends the encoding, [PointerSize] bytes. It fails with
 // [ErrMalformed] when Size is out of range. Spec: media.md 5.
@@ -79,11 +84,15 @@ type Ref struct {
 // RefOf returns the ref of a stored blob of the given length. It fails with
 // [ErrMalformed] for a length no file has.
 func RefOf(root [32]byte, length int64) (Ref, error) {
-	r := Ref{Root: root, Length: length}
-	if length < Overhead || length > storedLength(MaxSize) {
+	if length <= 0 || length > storedLength(MaxSize) {
 		return Ref{}, ErrMalformed
 	}
-	return r, nil
+	const sealed = SegmentSize + Overhead
+	plain := length - (length+sealed-1)/sealed*Overhead
+	if plain < MinPadded || padded(plain) != plain || storedLength(plain) != length {
+		return Ref{}, ErrMalformed
+	}
+	return Ref{Root: root, Length: length}, nil
 }
 
 // Chunks returns how many chunks the blob has, at least one.
@@ -93,12 +102,12 @@ func (r Ref) Chunks() uint64 { return uint64((r.Length + ChunkSize - 1) / ChunkS
 func (r Ref) ChunkLength(i uint64) int {
 	n := r.Chunks()
 	switch {
-	case i+1 < n:
-		return ChunkSize
-	case i+1 == n:
+	case i >= n: // first: i may be anything, i+1 then zero
+		return 0
+	case i == n-1:
 		return int(r.Length - int64(i)*ChunkSize)
 	}
-	return 0
+	return ChunkSize
 }
 
 // padded returns the length to which size bytes of plaintext are padded with

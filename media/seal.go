@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"hash"
 	"io"
 )
@@ -73,8 +72,9 @@ func nonce(index uint64, final bool) [12]byte {
 
 // Next seals the next chunk into buf, which must hold [ChunkSize] bytes, and
 // returns the part of buf it fills. After the last chunk it returns io.EOF.
-// Errors of the source are returned as they are; [ErrTooLarge] beyond
-// [MaxSize]. After an error the sealer is of no use.
+// Errors of the source are returned as they are, io.ErrNoProgress when it
+// gives neither bytes nor an error; [ErrTooLarge] beyond [MaxSize]. After an
+// error the sealer is of no use.
 func (s *Sealer) Next(buf []byte) ([]byte, error) {
 	if s.lastErr != nil {
 		return nil, s.lastErr
@@ -122,9 +122,9 @@ func (s *Sealer) next(chunk []byte) ([]byte, error) {
 
 // read fills ahead from the source; more tells whether it got anything.
 func (s *Sealer) read() error {
-	n, err := io.ReadFull(s.src, s.ahead[:SegmentSize])
+	n, err := readSegmentOf(s.src, s.ahead[:SegmentSize])
 	s.ahead = s.ahead[:n]
-	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil {
 		return err
 	}
 	s.more = n > 0
@@ -136,6 +136,29 @@ func (s *Sealer) read() error {
 		s.sum.Write(s.ahead)
 	}
 	return nil
+}
+
+// readSegmentOf fills b up to the end of src. It is not io.ReadFull, after
+// which nobody can tell a source that ended from one that broke off with
+// io.ErrUnexpectedEOF.
+func readSegmentOf(src io.Reader, b []byte) (n int, err error) {
+	for empty := 0; n < len(b); {
+		m, err := src.Read(b[n:])
+		n += m
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		if empty++; m > 0 {
+			empty = 0
+		}
+		if empty == maxEmptyReads {
+			return n, io.ErrNoProgress
+		}
+	}
+	return n, nil
 }
 
 // advance makes the next segment: what was read ahead, then zeros up to the

@@ -100,11 +100,10 @@ func Proof(proof [][32]byte, tree io.ReaderAt, ref Ref, i uint64) ([][32]byte, e
 	}
 	for from := int64(0); n > 1; i, n = i/2, (n+1)/2 {
 		if sibling := i ^ 1; sibling < n {
-			var h [32]byte
-			if err := readAt(tree, h[:], from+int64(sibling)*hashSize); err != nil {
+			proof = append(proof, [32]byte{})
+			if err := readAt(tree, proof[len(proof)-1][:], from+int64(sibling)*hashSize); err != nil {
 				return nil, err
 			}
-			proof = append(proof, h)
 		}
 		from += int64(n) * hashSize
 	}
