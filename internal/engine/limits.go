@@ -8,7 +8,7 @@ const (
 	// four that late messages may still need (Sesame keeps old ones too).
 	MaxSessions = 5
 	// MinInviteLife and MaxInviteLife bound how long an invite may be taken up.
-	MinInviteLife = time.Minute
+	MinInviteLife = time.Second
 	MaxInviteLife = 30 * 24 * time.Hour
 	// InitialGrace is how long after its expiry an invite still accepts the
 	// initial message of somebody who fetched its bundle in time.
