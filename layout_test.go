@@ -334,6 +334,28 @@ func TestLayout_labelsAndProtocolsAreUnique(t *testing.T) {
 	}
 }
 
+// TestLayout_dependenciesAreExplained: every module that code here imports has
+// its line in docs/dependencies.md, at the version go.mod has.
+func TestLayout_dependenciesAreExplained(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(filepath.Join("docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := regexp.MustCompile(`(?m)^\t(\S+) (v\S+)$`).FindAllStringSubmatch(string(mod), -1)
+	for _, m := range direct {
+		if !strings.Contains(string(doc), "| "+m[1]+" | "+m[2]+" |") {
+			t.Errorf("docs/dependencies.md has no line for %s %s", m[1], m[2])
+		}
+	}
+	if len(direct) == 0 {
+		t.Error("no direct requirement found: the test looks for the wrong thing")
+	}
+}
+
 // specification is one document of docs/spec.
 type specification struct {
 	name, text string
