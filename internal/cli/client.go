@@ -76,6 +76,9 @@ func (e *env) explain(err error) error {
 		}
 		return &Error{Text: "no node is running here", Hint: "start it with: kith up", Exit: exitNotRunning}
 	}
+	if brokeOff(err) {
+		return errEnded
+	}
 	var ce *connect.Error
 	if !errors.As(err, &ce) {
 		return err
@@ -94,6 +97,19 @@ func (e *env) explain(err error) error {
 
 func notRunning(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) || errors.Is(err, os.ErrNotExist)
+}
+
+// errEnded reports a node that ended before it had answered.
+var errEnded = &Error{Text: "the node ended", Hint: "start it again with: kith up", Exit: exitNotRunning}
+
+// brokeOff reports a call whose connection the node closed, or the system for
+// it, before an answer.
+func brokeOff(err error) bool {
+	if _, transport := errors.AsType[*url.Error](err); !transport || connect.IsWireError(err) {
+		return false // an error of the node, or of a file on its way to it
+	}
+	_, broken := errors.AsType[*net.OpError](err)
+	return broken || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // uploaded is the node's answer to a stored file.

@@ -22,6 +22,9 @@ func (c *initCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
+		if phrase == "" { // an empty one stands for a new account
+			return &Error{Text: "no recovery phrase on standard input", Hint: "give the 24 words in their order, with spaces between", Exit: exitUsage}
+		}
 		o.Phrase = phrase
 	}
 	r, err := e.local.Init(e.ctx, o)
@@ -31,12 +34,11 @@ func (c *initCmd) Run(e *env) error {
 	if e.json {
 		return e.printJSON(struct {
 			Account string   `json:"account"`
-			Device  string   `json:"device"`
 			Name    string   `json:"name"`
 			Home    string   `json:"home"`
 			Key     string   `json:"key"`
 			Phrase  []string `json:"phrase,omitempty"`
-		}{r.Account, r.Device, r.Name, e.home, r.Key, r.Phrase})
+		}{r.Account, r.Name, e.home, r.Key, r.Phrase})
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "account  %s\nhome     %s\nkey      %s\n", r.Account, e.home, keyText(r.Key))

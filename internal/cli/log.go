@@ -63,9 +63,6 @@ func (c *logCmd) follow(e *env, cl *client, after uint64, seen bool) error {
 	if e.ctx.Err() != nil {
 		return nil // interrupted: the way to end it
 	}
-	if err == nil {
-		return &Error{Text: "the node ended", Exit: exitNotRunning}
-	}
 	return e.explain(err)
 }
 

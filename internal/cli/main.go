@@ -48,8 +48,8 @@ type InitOptions struct {
 
 // InitResult is what init made.
 type InitResult struct {
-	Account, Device, Name, Key string
-	Phrase                     []string
+	Account, Name, Key string
+	Phrase             []string
 }
 
 // UpOptions is what up is asked for.

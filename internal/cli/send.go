@@ -8,14 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	"unicode/utf8"
 
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
 )
 
-// maxStdin bounds text read from standard input; the node refuses less.
-const maxStdin = 1 << 20
+// maxStdin bounds text read from standard input: below what the local API
+// takes, above what the node allows a message to have.
+const maxStdin = 512 << 10
 
 type sendCmd struct {
 	Contact string        `arg:"" help:"Name or account." placeholder:"NAME"`
@@ -29,11 +31,17 @@ type sendCmd struct {
 func (c *sendCmd) Run(e *env) error {
 	text := c.Text
 	if text == "-" {
-		b, err := io.ReadAll(io.LimitReader(e.in, maxStdin))
+		b, err := io.ReadAll(io.LimitReader(e.in, maxStdin+1))
 		if err != nil {
 			return err
 		}
+		if len(b) > maxStdin {
+			return &Error{Text: "this is too long for a message", Hint: "send it as a file", Exit: exitUsage}
+		}
 		text = string(b)
+	}
+	if !utf8.ValidString(text) {
+		return &Error{Text: "this is not text", Hint: "text must be UTF-8; send anything else as a file", Exit: exitUsage}
 	}
 	cl := e.dial()
 	if err := c.check(e, cl); err != nil {
@@ -121,11 +129,12 @@ func (c *sendCmd) upload(e *env, cl *client, path string) (*apiv1.Attachment, er
 
 // awaitState waits until a message is delivered or read.
 func (e *env) awaitState(cl *client, id string, after uint64, timeout time.Duration) (string, error) {
-	ctx, cancel := e.ctx, context.CancelFunc(func() {})
-	if timeout > 0 {
-		ctx, cancel = context.WithTimeout(e.ctx, timeout)
-	}
+	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
+	if timeout > 0 {
+		// No deadline: the node would be told of it, and end the stream first.
+		defer time.AfterFunc(timeout, cancel).Stop()
+	}
 	state := "queued"
 	err := watch(ctx, cl, after, func(w *apiv1.WatchResponse) bool {
 		for _, m := range []*apiv1.Message{w.GetMessage(), w.GetChanged()} {
@@ -141,13 +150,11 @@ func (e *env) awaitState(cl *client, id string, after uint64, timeout time.Durat
 	if ctx.Err() != nil && e.ctx.Err() == nil {
 		return state, &Error{Text: "not delivered yet; it stays queued", Hint: "kith log shows when it arrives", Exit: exitTimeout}
 	}
-	if err == nil {
-		err = errors.New("the node ended while waiting")
-	}
 	return state, e.explain(err)
 }
 
-// watch calls on for each event after a sequence until on returns false.
+// watch calls on for each event after a sequence until on returns false. A
+// stream that breaks off is a node that ended, in whatever words.
 func watch(ctx context.Context, cl *client, after uint64, on func(*apiv1.WatchResponse) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -156,10 +163,23 @@ func watch(ctx context.Context, cl *client, after uint64, on func(*apiv1.WatchRe
 		return err
 	}
 	defer stream.Close()
+	begun := false
 	for stream.Receive() {
+		begun = true
 		if !on(stream.Msg()) {
 			return nil
 		}
 	}
-	return stream.Err()
+	err = stream.Err()
+	if ctx.Err() == nil && begun && ended(err) {
+		return errEnded
+	}
+	return err
+}
+
+// ended reports whether a stream broke off because its node did: killed in
+// the middle of it, or in good order.
+func ended(err error) bool {
+	code := connect.CodeOf(err)
+	return !connect.IsWireError(err) || code == connect.CodeCanceled || code == connect.CodeUnavailable
 }
