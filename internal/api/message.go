@@ -152,6 +152,8 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		about = &e.Account
 	case chat.ContactDevices:
 		about = &e.Account
+	case chat.ContactMoved:
+		about = &e.Account
 	}
 	var out []*apiv1.WatchResponse
 	for _, m := range changed {

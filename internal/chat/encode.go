@@ -30,6 +30,8 @@ func MarshalEvent(e Event) ([]byte, error) {
 			Account: e.Account[:], Verified: e.Verified}}
 	case ContactDevices:
 		pb.Body = &eventpb.Event_ContactDevices{ContactDevices: &eventpb.ContactDevices{Account: e.Account[:], Seq: e.Seq}}
+	case ContactMoved:
+		pb.Body = &eventpb.Event_ContactMoved{ContactMoved: &eventpb.ContactMoved{Account: e.Account[:], Device: e.Device[:]}}
 	case MessageAdded:
 		m, err := messageToPB(&e.Message)
 		if err != nil {
@@ -72,6 +74,9 @@ func ParseEvent(b []byte) (Event, error) {
 		e = ContactVerified{Account: f.account(body.ContactVerified.GetAccount()), Verified: body.ContactVerified.GetVerified()}
 	case *eventpb.Event_ContactDevices:
 		e = ContactDevices{Account: f.account(body.ContactDevices.GetAccount()), Seq: body.ContactDevices.GetSeq()}
+	case *eventpb.Event_ContactMoved:
+		p := body.ContactMoved
+		e = ContactMoved{Account: f.account(p.GetAccount()), Device: identity.DeviceID(f.bytes32(p.GetDevice()))}
 	case *eventpb.Event_MessageAdded:
 		e = MessageAdded{messageFromPB(f, body.MessageAdded)}
 	case *eventpb.Event_MessagesMarked:

@@ -42,6 +42,12 @@ type ContactDevices struct {
 	Seq     uint64
 }
 
+// ContactMoved says that a contact is now met on another device.
+type ContactMoved struct {
+	Account identity.AccountID
+	Device  identity.DeviceID
+}
+
 // MessageAdded says that a message was written or received.
 type MessageAdded struct{ Message Message }
 
@@ -70,6 +76,7 @@ func (ContactAdded) event()      {}
 func (ContactProgressed) event() {}
 func (ContactVerified) event()   {}
 func (ContactDevices) event()    {}
+func (ContactMoved) event()      {}
 func (MessageAdded) event()      {}
 func (MessagesMarked) event()    {}
 func (MediaStored) event()       {}

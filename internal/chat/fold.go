@@ -36,6 +36,8 @@ func Apply(p Projection, l Logged) error {
 		return changeContact(p, e.Account, func(c *Contact) { c.Verified = e.Verified })
 	case ContactDevices:
 		return changeContact(p, e.Account, func(c *Contact) { c.Verified = false })
+	case ContactMoved:
+		return changeContact(p, e.Account, func(c *Contact) { c.Device = e.Device })
 	case MessageAdded:
 		return applyMessageAdded(p, l.Seq, e)
 	case MessagesMarked:

@@ -20,11 +20,15 @@ func (s *step) add(in Add) error {
 		return &Error{Code: Expired, Text: "this invite has expired",
 			Hint: "ask for a new one; if it is fresh, check this machine's clock"}
 	}
-	waiting, err := s.mayAdd(inv)
+	known, waiting, err := s.mayAdd(inv)
 	if err != nil {
 		return err
 	}
-	name, err := s.contactName(in.Name, inv.Name, inv.Account)
+	own := inv.Name
+	if known.Name != "" {
+		own = known.Name
+	}
+	name, err := s.contactName(in.Name, own, inv.Account)
 	if err != nil {
 		return err
 	}
@@ -34,7 +38,7 @@ func (s *step) add(in Add) error {
 	}
 	s.up.Outgoing = append(s.up.Outgoing, request)
 	row := &statepb.Contact{Device: inv.Device[:], Stage: statepb.Stage_REQUESTED, Invite: []byte(inv.Link()),
-		Request: request.ID[:], Waiting: waiting}
+		Request: request.ID[:], Waiting: waiting, DevicesChanged: known.Verified}
 	if err := s.saveContact(inv.Account, row); err != nil {
 		return err
 	}
@@ -45,32 +49,34 @@ func (s *step) add(in Add) error {
 	return nil
 }
 
-// mayAdd refuses a second invite to somebody who is a contact already. An
-// invite that was refused, or never answered, may be followed by a new one:
-// what the old one left behind goes, and what was written meanwhile, which is
-// returned, waits for the new one.
-func (s *step) mayAdd(inv *identity.Invite) (waiting [][]byte, err error) {
-	c, known, err := s.Contact(inv.Account)
-	if err != nil || !known {
-		return nil, err
+// mayAdd refuses a second invite of a device that is a contact's already. An
+// invite that was refused or never answered may be followed by a new one, and
+// so may an established contact by another device of the account, as after a
+// restore: what the old one left behind goes, and what was not delivered,
+// which is returned, waits for the new one.
+func (s *step) mayAdd(inv *identity.Invite) (known chat.Contact, waiting [][]byte, err error) {
+	c, ok, err := s.Contact(inv.Account)
+	if err != nil || !ok {
+		return chat.Contact{}, nil, err
 	}
 	row, _, err := s.contact(inv.Account)
 	if err != nil {
-		return nil, err
-	}
-	switch {
-	case c.State == chat.ContactEstablished:
-		return nil, &Error{Code: Exists, Text: fmt.Sprintf("%q is your contact already", c.Name)}
-	case c.State == chat.ContactPending && string(row.GetInvite()) == inv.Link():
-		return nil, &Error{Code: Exists, Text: fmt.Sprintf("this invite was added before, as %q", c.Name),
-			Hint: "it completes as soon as both of you are online"}
+		return c, nil, err
 	}
 	old := identity.DeviceID(row.GetDevice())
+	switch {
+	case c.State == chat.ContactEstablished && old == inv.Device:
+		return c, nil, &Error{Code: Exists, Text: fmt.Sprintf("%q is your contact already", c.Name)}
+	case c.State == chat.ContactPending && string(row.GetInvite()) == inv.Link():
+		return c, nil, &Error{Code: Exists, Text: fmt.Sprintf("this invite was added before, as %q", c.Name),
+			Hint: "it completes as soon as both of you are online"}
+	}
 	if s.up.Drop, err = s.OutboxFor(old); err != nil {
-		return nil, err
+		return c, nil, err
 	}
 	s.up.State[sessionsKey(old)] = nil
-	return s.undelivered(inv.Account)
+	waiting, err = s.undelivered(inv.Account)
+	return c, waiting, err
 }
 
 // contactName picks the name a contact has here. A name the person gave must
@@ -136,6 +142,9 @@ func (s *step) verify(in Verify) error {
 	if in.Mark && row.GetDevicesChanged() {
 		row.DevicesChanged = false
 		if err := s.saveContact(in.Account, row); err != nil {
+			return err
+		}
+		if err := s.sendHeld(in.Account); err != nil {
 			return err
 		}
 	}

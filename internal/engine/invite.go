@@ -201,13 +201,11 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 	}
 	s.dropEnvelope(row.GetRequest())
 	row.Stage, row.Request, row.Initial, row.DeviceList = statepb.Stage_OPENING, nil, o.ID[:], list
-	waiting := row.GetWaiting()
-	row.Waiting = nil
 	if err := s.saveContact(a, row); err != nil {
 		return err
 	}
 	s.up.Ack = true
-	return s.sendWaiting(from, waiting)
+	return s.sendHeld(a)
 }
 
 // pending finds the contact that waits for this invite's device.
@@ -379,11 +377,9 @@ func (s *step) welcome(from identity.DeviceID, initial *pqxdh.Initial, h *wire.H
 		return err
 	}
 	if known {
-		// A device list that does not follow the known one is not taken here.
-		if len(row.GetDeviceList()) == 0 {
-			row.DeviceList = h.DeviceList
+		if err := s.readmit(a, row, from, h.DeviceList); err != nil {
+			return err
 		}
-		row.Device = from[:]
 		return s.meet(a, row)
 	}
 	name, err := s.contactName("", h.Name, a)
@@ -394,6 +390,43 @@ func (s *step) welcome(from identity.DeviceID, initial *pqxdh.Initial, h *wire.H
 	s.event(chat.ContactAdded{Contact: chat.Contact{
 		Account: a, Device: from, Name: name, State: chat.ContactEstablished, AddedAt: s.now}})
 	return s.saveContact(a, row)
+}
+
+// readmit takes the device and list of a contact who came by a new invite. A
+// list that does not follow the known one is taken too: an account restored
+// from its words begins its list again, and the person here handed out the
+// invite. But the change is an event, and a verified contact is not written
+// to until somebody looked. Spec: contact.md, FC-21.
+func (s *step) readmit(a identity.AccountID, row *statepb.Contact, from identity.DeviceID, list []byte) error {
+	c, _, err := s.Contact(a)
+	if err != nil {
+		return err
+	}
+	old := identity.DeviceID(row.GetDevice())
+	if known := row.GetDeviceList(); len(known) > 0 && !bytes.Equal(known, list) {
+		parsed, err := identity.ParseDeviceList(list)
+		if err != nil {
+			return err // checked before
+		}
+		row.DevicesChanged = row.GetDevicesChanged() || c.Verified
+		s.event(chat.ContactDevices{Account: a, Seq: parsed.Seq})
+	}
+	row.Device, row.DeviceList = from[:], list
+	if old == from {
+		return nil
+	}
+	// What waits for the device of before goes to this one.
+	gone, err := s.OutboxFor(old)
+	if err != nil {
+		return err
+	}
+	s.up.Drop = append(s.up.Drop, gone...)
+	s.up.State[sessionsKey(old)] = nil
+	if row.Waiting, err = s.undelivered(a); err != nil {
+		return err
+	}
+	s.event(chat.ContactMoved{Account: a, Device: from})
+	return nil
 }
 
 // meet completes a contact row that existed before the initial message came.
@@ -407,10 +440,11 @@ func (s *step) meet(a identity.AccountID, row *statepb.Contact) error {
 	return s.saveContact(a, row)
 }
 
-// sendHeld sends what waited for a session with a contact who came to us.
+// sendHeld sends what waited for a session with a contact, or for somebody to
+// look at the contact's changed devices.
 func (s *step) sendHeld(a identity.AccountID) error {
 	row, _, err := s.contact(a)
-	if err != nil || len(row.GetWaiting()) == 0 {
+	if err != nil || len(row.GetWaiting()) == 0 || row.GetDevicesChanged() || !hasSession(row) {
 		return err
 	}
 	waiting := row.GetWaiting()
@@ -419,6 +453,12 @@ func (s *step) sendHeld(a identity.AccountID) error {
 		return err
 	}
 	return s.sendWaiting(identity.DeviceID(row.GetDevice()), waiting)
+}
+
+// hasSession reports whether first contact has come so far that messages can
+// be sealed.
+func hasSession(row *statepb.Contact) bool {
+	return row.GetStage() == statepb.Stage_OPENING || row.GetStage() == statepb.Stage_ESTABLISHED
 }
 
 // receiveRefusal ends first contact with somebody whose invite is gone. It is

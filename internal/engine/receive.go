@@ -180,7 +180,7 @@ func (s *step) receiveHello(a identity.AccountID, row *statepb.Contact, from ide
 		if err != nil {
 			return err
 		}
-		row.DevicesChanged = c.Verified
+		row.DevicesChanged = row.GetDevicesChanged() || c.Verified
 		s.event(chat.ContactDevices{Account: a, Seq: list.Seq})
 	}
 	row.DeviceList = slices.Clone(h.DeviceList)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/delivery"
 	"kith/internal/engine"
@@ -84,7 +85,9 @@ func (n *Node) begin(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, c := range contacts {
-		n.keep(ctx, now, c)
+		if c.State != chat.ContactRefused {
+			n.keep(ctx, now, c.Device)
+		}
 	}
 	for _, w := range wants {
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: wire.PeerOf(w.From)}))
@@ -92,11 +95,9 @@ func (n *Node) begin(ctx context.Context) error {
 	return nil
 }
 
-func (n *Node) keep(ctx context.Context, now time.Time, c chat.Contact) {
-	if c.State == chat.ContactRefused {
-		return
-	}
-	peer := wire.PeerOf(c.Device)
+// keep wants a link to a contact's device from now on.
+func (n *Node) keep(ctx context.Context, now time.Time, d identity.DeviceID) {
+	peer := wire.PeerOf(d)
 	n.known.Store(peer, struct{}{})
 	n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Keep{Peer: peer}), nil)
 }
@@ -237,8 +238,11 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 		n.doDelivery(ctx, now, d.then, nil)
 	}
 	for _, e := range d.up.Events {
-		if added, ok := e.(chat.ContactAdded); ok {
-			n.keep(ctx, now, added.Contact)
+		switch e := e.(type) {
+		case chat.ContactAdded:
+			n.keep(ctx, now, e.Contact.Device)
+		case chat.ContactMoved:
+			n.keep(ctx, now, e.Device)
 		}
 	}
 	if len(d.up.Drop) > 0 {

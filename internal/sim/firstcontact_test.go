@@ -312,3 +312,61 @@ func TestContent_CO13_strangersAndReflectionsAreRefused(t *testing.T) {
 		t.Errorf("a repeated envelope: %+v, %v", up, err)
 	}
 }
+
+// TestContact_FC21_restoredAccountIsMetAgain: an account comes back from its
+// words on a new device, with an empty store, and either side's invite brings
+// the contact and what was not delivered with it; a verified contact is not
+// written to until somebody looked.
+func TestContact_FC21_restoredAccountIsMetAgain(t *testing.T) {
+	for _, byWhom := range []string{"the restored one invites", "the other one invites"} {
+		w, d := people(t, "alice")
+		alice, account := d[0], identity.NewAccount()
+		bob := must(t)(w.AddDeviceOf(account, "bob", 0))
+		add(t, bob, invite(t, alice, time.Hour))
+		w.Advance(time.Minute)
+		if _, err := alice.Do(engine.Verify{Account: bob.Self.Account, Mark: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.Cut(alice, bob) // for good: the device is lost
+		if _, err := alice.Send(bob, "are you there?"); err != nil {
+			t.Fatal(err)
+		}
+		again := must(t)(w.AddDeviceOf(account, "bob", 0))
+		if byWhom == "the restored one invites" {
+			add(t, alice, invite(t, again, time.Hour))
+		} else {
+			add(t, again, invite(t, alice, time.Hour))
+		}
+		w.Advance(time.Minute)
+		c := contact(t, alice, again)
+		if c.State != chat.ContactEstablished || c.Device != again.Self.Device.ID() || c.Name != "bob" {
+			t.Fatalf("%s: %v on %v as %q", byWhom, c.State, c.Device, c.Name)
+		}
+		if c.Verified {
+			t.Errorf("%s: still marked as verified", byWhom)
+		}
+		_, err := alice.Send(again, "too early")
+		wantCode(t, err, engine.NotNow)
+		if n := len(texts(again, alice)); n != 0 {
+			t.Errorf("%s: %d messages went to a device nobody looked at", byWhom, n)
+		}
+		if _, err := alice.Do(engine.Verify{Account: again.Self.Account, Mark: true}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := alice.Send(again, "welcome back"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := again.Send(alice, "good to be"); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(time.Minute)
+		if got := fmt.Sprint(texts(again, alice)); len(texts(again, alice)) != 3 {
+			t.Errorf("%s: the restored one sees %s", byWhom, got)
+		}
+		for _, m := range alice.Timeline(again) {
+			if m.State < chat.Delivered {
+				t.Errorf("%s: %q is %v", byWhom, m.Text, m.State)
+			}
+		}
+	}
+}

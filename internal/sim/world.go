@@ -69,8 +69,14 @@ func New(seed uint64) *World {
 
 // AddDevice makes an account with its device. Skew is how wrong its clock is.
 func (w *World) AddDevice(name string, skew time.Duration) (*Device, error) {
+	return w.AddDeviceOf(identity.NewAccount(), name, skew)
+}
+
+// AddDeviceOf makes a device of an account that may have had another, as a
+// restore from the 24 words does.
+func (w *World) AddDeviceOf(account *identity.Account, name string, skew time.Duration) (*Device, error) {
 	d := &Device{world: w, Name: name, mem: newMemory(), skew: skew}
-	first, err := engine.Create(identity.NewAccount(), name, d.now())
+	first, err := engine.Create(account, name, d.now())
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +184,11 @@ func (d *Device) commit(up *engine.Update, then []delivery.Effect) error {
 		d.do(then)
 	}
 	for _, e := range up.Events {
-		if added, ok := e.(chat.ContactAdded); ok {
-			d.do(d.delivery.Step(d.now(), delivery.Keep{Peer: wire.PeerOf(added.Contact.Device)}))
+		switch e := e.(type) {
+		case chat.ContactAdded:
+			d.do(d.delivery.Step(d.now(), delivery.Keep{Peer: wire.PeerOf(e.Contact.Device)}))
+		case chat.ContactMoved:
+			d.do(d.delivery.Step(d.now(), delivery.Keep{Peer: wire.PeerOf(e.Device)}))
 		}
 	}
 	if len(up.Drop) > 0 {

@@ -35,6 +35,7 @@ type Event struct {
 	//	*Event_MessagesMarked
 	//	*Event_MediaStored
 	//	*Event_ContentUnknown
+	//	*Event_ContactMoved
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -149,6 +150,15 @@ func (x *Event) GetContentUnknown() *ContentUnknown {
 	return nil
 }
 
+func (x *Event) GetContactMoved() *ContactMoved {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ContactMoved); ok {
+			return x.ContactMoved
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -185,6 +195,10 @@ type Event_ContentUnknown struct {
 	ContentUnknown *ContentUnknown `protobuf:"bytes,8,opt,name=content_unknown,json=contentUnknown,proto3,oneof"`
 }
 
+type Event_ContactMoved struct {
+	ContactMoved *ContactMoved `protobuf:"bytes,9,opt,name=contact_moved,json=contactMoved,proto3,oneof"`
+}
+
 func (*Event_ContactAdded) isEvent_Body() {}
 
 func (*Event_ContactProgressed) isEvent_Body() {}
@@ -200,6 +214,8 @@ func (*Event_MessagesMarked) isEvent_Body() {}
 func (*Event_MediaStored) isEvent_Body() {}
 
 func (*Event_ContentUnknown) isEvent_Body() {}
+
+func (*Event_ContactMoved) isEvent_Body() {}
 
 type Contact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -457,6 +473,58 @@ func (x *ContactDevices) GetSeq() uint64 {
 	return 0
 }
 
+type ContactMoved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Device        []byte                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactMoved) Reset() {
+	*x = ContactMoved{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactMoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactMoved) ProtoMessage() {}
+
+func (x *ContactMoved) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactMoved.ProtoReflect.Descriptor instead.
+func (*ContactMoved) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ContactMoved) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *ContactMoved) GetDevice() []byte {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -474,7 +542,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[5]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +554,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[5]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +567,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{5}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Message) GetId() []byte {
@@ -577,7 +645,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +657,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +670,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{6}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Media) GetPointer() []byte {
@@ -645,7 +713,7 @@ type MessagesMarked struct {
 
 func (x *MessagesMarked) Reset() {
 	*x = MessagesMarked{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +725,7 @@ func (x *MessagesMarked) String() string {
 func (*MessagesMarked) ProtoMessage() {}
 
 func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +738,7 @@ func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagesMarked.ProtoReflect.Descriptor instead.
 func (*MessagesMarked) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{7}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *MessagesMarked) GetConversation() []byte {
@@ -710,7 +778,7 @@ type MediaStored struct {
 
 func (x *MediaStored) Reset() {
 	*x = MediaStored{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +790,7 @@ func (x *MediaStored) String() string {
 func (*MediaStored) ProtoMessage() {}
 
 func (x *MediaStored) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +803,7 @@ func (x *MediaStored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaStored.ProtoReflect.Descriptor instead.
 func (*MediaStored) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MediaStored) GetRoot() []byte {
@@ -756,7 +824,7 @@ type ContentUnknown struct {
 
 func (x *ContentUnknown) Reset() {
 	*x = ContentUnknown{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +836,7 @@ func (x *ContentUnknown) String() string {
 func (*ContentUnknown) ProtoMessage() {}
 
 func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +849,7 @@ func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentUnknown.ProtoReflect.Descriptor instead.
 func (*ContentUnknown) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ContentUnknown) GetConversation() []byte {
@@ -809,7 +877,7 @@ var File_internal_chat_eventpb_event_proto protoreflect.FileDescriptor
 
 const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\n" +
-	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\xcc\x04\n" +
+	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\x90\x05\n" +
 	"\x05Event\x12=\n" +
 	"\rcontact_added\x18\x01 \x01(\v2\x16.kith.event.v1.ContactH\x00R\fcontactAdded\x12Q\n" +
 	"\x12contact_progressed\x18\x02 \x01(\v2 .kith.event.v1.ContactProgressedH\x00R\x11contactProgressed\x12K\n" +
@@ -818,7 +886,8 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\rmessage_added\x18\x05 \x01(\v2\x16.kith.event.v1.MessageH\x00R\fmessageAdded\x12H\n" +
 	"\x0fmessages_marked\x18\x06 \x01(\v2\x1d.kith.event.v1.MessagesMarkedH\x00R\x0emessagesMarked\x12?\n" +
 	"\fmedia_stored\x18\a \x01(\v2\x1a.kith.event.v1.MediaStoredH\x00R\vmediaStored\x12H\n" +
-	"\x0fcontent_unknown\x18\b \x01(\v2\x1d.kith.event.v1.ContentUnknownH\x00R\x0econtentUnknownB\x06\n" +
+	"\x0fcontent_unknown\x18\b \x01(\v2\x1d.kith.event.v1.ContentUnknownH\x00R\x0econtentUnknown\x12B\n" +
+	"\rcontact_moved\x18\t \x01(\v2\x1b.kith.event.v1.ContactMovedH\x00R\fcontactMovedB\x06\n" +
 	"\x04body\"\xb9\x01\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
@@ -837,7 +906,10 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\bverified\x18\x02 \x01(\bR\bverified\"<\n" +
 	"\x0eContactDevices\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xf7\x01\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"@\n" +
+	"\fContactMoved\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\fR\x06device\"\xf7\x01\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\fR\fconversation\x12\x12\n" +
@@ -878,34 +950,36 @@ func file_internal_chat_eventpb_event_proto_rawDescGZIP() []byte {
 	return file_internal_chat_eventpb_event_proto_rawDescData
 }
 
-var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*Event)(nil),             // 0: kith.event.v1.Event
 	(*Contact)(nil),           // 1: kith.event.v1.Contact
 	(*ContactProgressed)(nil), // 2: kith.event.v1.ContactProgressed
 	(*ContactVerified)(nil),   // 3: kith.event.v1.ContactVerified
 	(*ContactDevices)(nil),    // 4: kith.event.v1.ContactDevices
-	(*Message)(nil),           // 5: kith.event.v1.Message
-	(*Media)(nil),             // 6: kith.event.v1.Media
-	(*MessagesMarked)(nil),    // 7: kith.event.v1.MessagesMarked
-	(*MediaStored)(nil),       // 8: kith.event.v1.MediaStored
-	(*ContentUnknown)(nil),    // 9: kith.event.v1.ContentUnknown
+	(*ContactMoved)(nil),      // 5: kith.event.v1.ContactMoved
+	(*Message)(nil),           // 6: kith.event.v1.Message
+	(*Media)(nil),             // 7: kith.event.v1.Media
+	(*MessagesMarked)(nil),    // 8: kith.event.v1.MessagesMarked
+	(*MediaStored)(nil),       // 9: kith.event.v1.MediaStored
+	(*ContentUnknown)(nil),    // 10: kith.event.v1.ContentUnknown
 }
 var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
-	1, // 0: kith.event.v1.Event.contact_added:type_name -> kith.event.v1.Contact
-	2, // 1: kith.event.v1.Event.contact_progressed:type_name -> kith.event.v1.ContactProgressed
-	3, // 2: kith.event.v1.Event.contact_verified:type_name -> kith.event.v1.ContactVerified
-	4, // 3: kith.event.v1.Event.contact_devices:type_name -> kith.event.v1.ContactDevices
-	5, // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
-	7, // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
-	8, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
-	9, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
-	6, // 8: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	1,  // 0: kith.event.v1.Event.contact_added:type_name -> kith.event.v1.Contact
+	2,  // 1: kith.event.v1.Event.contact_progressed:type_name -> kith.event.v1.ContactProgressed
+	3,  // 2: kith.event.v1.Event.contact_verified:type_name -> kith.event.v1.ContactVerified
+	4,  // 3: kith.event.v1.Event.contact_devices:type_name -> kith.event.v1.ContactDevices
+	6,  // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
+	8,  // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
+	9,  // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
+	10, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
+	5,  // 8: kith.event.v1.Event.contact_moved:type_name -> kith.event.v1.ContactMoved
+	7,  // 9: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_internal_chat_eventpb_event_proto_init() }
@@ -922,6 +996,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 		(*Event_MessagesMarked)(nil),
 		(*Event_MediaStored)(nil),
 		(*Event_ContentUnknown)(nil),
+		(*Event_ContactMoved)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -929,7 +1004,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_chat_eventpb_event_proto_rawDesc), len(file_internal_chat_eventpb_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
