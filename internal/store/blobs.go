@@ -33,10 +33,13 @@ func (db *DB) blobDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// NewBlob is a blob being written: ciphertext in order, leaves in any.
+// NewBlob is a blob being written: ciphertext in order by Write, leaves in any
+// order into Tree. Not safe for concurrent use, but Write and Tree are beside
+// each other.
 type NewBlob struct {
 	db         *DB
-	Data, Tree *os.File
+	data, Tree *os.File
+	size       int64
 }
 
 // NewBlob starts a blob. Finish it with Commit or give it up with Abort.
@@ -55,12 +58,24 @@ func (db *DB) NewBlob() (*NewBlob, error) {
 		os.Remove(data.Name())
 		return nil, DiskError(err)
 	}
-	return &NewBlob{db: db, Data: data, Tree: tree}, nil
+	return &NewBlob{db: db, data: data, Tree: tree}, nil
+}
+
+// Write appends ciphertext and lets the disk begin with it, so that Commit has
+// little left to wait for. A full disk is [ErrFull].
+func (b *NewBlob) Write(chunk []byte) (int, error) {
+	n, err := b.data.Write(chunk)
+	beginWriteback(b.data, b.size, int64(n))
+	b.size += int64(n)
+	return n, DiskError(err)
 }
 
 // Commit makes the blob durable under its root. Afterwards it can be opened.
 func (b *NewBlob) Commit(root [32]byte) error {
-	err := settle(b.db, root, b.Data, b.Tree)
+	err := synchronise(b.Tree, b.data)
+	if err == nil {
+		err = b.db.publish(root, b.data, b.Tree)
+	}
 	if err != nil {
 		b.Abort()
 	}
@@ -69,20 +84,24 @@ func (b *NewBlob) Commit(root [32]byte) error {
 
 // Abort removes what was written. It does nothing after Commit.
 func (b *NewBlob) Abort() {
-	for _, f := range []*os.File{b.Data, b.Tree} {
+	for _, f := range []*os.File{b.data, b.Tree} {
 		f.Close()
 		os.Remove(f.Name())
 	}
 }
 
-// settle synchronises both files and gives them their final names, the data
-// last: a blob with a name is whole.
-func settle(db *DB, root [32]byte, data, tree *os.File) error {
-	for _, f := range []*os.File{tree, data} {
+func synchronise(files ...*os.File) error {
+	for _, f := range files {
 		if err := f.Sync(); err != nil {
 			return DiskError(err)
 		}
 	}
+	return nil
+}
+
+// publish gives synchronised files their final names, the data last: a blob
+// with a name is whole.
+func (db *DB) publish(root [32]byte, data, tree *os.File) error {
 	if err := os.Rename(tree.Name(), db.blobPath(root, suffixTree)); err != nil {
 		return DiskError(err)
 	}
@@ -177,18 +196,29 @@ func (db *DB) Assemble(ref media.Ref) (*Assembly, error) {
 	return &Assembly{Assembly: media.NewAssembly(ref, data, tree), db: db, ref: ref, data: data, tree: tree}, nil
 }
 
-// Put verifies and writes a chunk; a full disk is [ErrFull].
+// Put verifies and writes a chunk and lets the disk begin with it; a full disk
+// is [ErrFull].
 func (a *Assembly) Put(i uint64, chunk []byte, proof [][32]byte) error {
-	return DiskError(a.Assembly.Put(i, chunk, proof))
+	if err := a.Assembly.Put(i, chunk, proof); err != nil {
+		return DiskError(err)
+	}
+	beginWriteback(a.data, int64(i)*media.ChunkSize, int64(len(chunk)))
+	return nil
 }
 
 // Finish makes a complete assembly durable under its final name and closes it.
-// On an error it stays open and can be gone on with.
+// On an error it stays open and can be gone on with; what the disk failed to
+// take is missing from it then.
 func (a *Assembly) Finish() error {
 	if err := a.Complete(); err != nil {
 		return DiskError(err)
 	}
-	return settle(a.db, a.ref.Root, a.data, a.tree)
+	if err := synchronise(a.tree, a.data); err != nil {
+		// The system reports a failed write once, does not say which, and goes
+		// on showing the bytes from memory: nothing here counts any more.
+		return errors.Join(err, a.tree.Truncate(0))
+	}
+	return a.db.publish(a.ref.Root, a.data, a.tree)
 }
 
 // Close closes the files; what is there stays.

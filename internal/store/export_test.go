@@ -27,3 +27,7 @@ func PutSealedRow(t *testing.T, db *DB, key string, sealed []byte) {
 		t.Fatal(err)
 	}
 }
+
+// BreakData takes the assembly's data file away, so that the disk refuses to
+// synchronise it.
+func BreakData(a *Assembly) { a.data.Close() }

@@ -341,7 +341,7 @@ func TestStore_ST10_blobsAppearWholeAndOrphansGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := media.Encrypt(b.Data, b.Tree, bytes.NewReader([]byte("film")))
+	p, err := media.Encrypt(b, b.Tree, bytes.NewReader([]byte("film")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,6 +377,54 @@ func TestStore_ST10_blobsAppearWholeAndOrphansGo(t *testing.T) {
 	}
 	if _, err := db.OpenBlob([32]byte{8}); !errors.Is(err, wire.ErrAbsent) {
 		t.Errorf("a blob that is not there: %v", err)
+	}
+}
+
+func TestStore_ST10_whatTheDiskRefusedIsMissing(t *testing.T) {
+	db := open(t, found(t))
+	b, err := db.NewBlob()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := media.Encrypt(b, b.Tree, bytes.NewReader([]byte("film")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(p.Root); err != nil {
+		t.Fatal(err)
+	}
+	from, err := db.OpenBlob(p.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	chunk, proof, err := from.Chunk(0, make([]byte, media.ChunkSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, found(t))
+	for _, broken := range []bool{true, false} {
+		a, err := other.Assemble(p.Ref())
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := a.Have()
+		if err != nil || media.Count(have) != 0 {
+			t.Fatalf("%d chunks before any was put: %v", media.Count(have), err)
+		}
+		if err := a.Put(0, chunk, proof); err != nil {
+			t.Fatal(err)
+		}
+		if broken {
+			store.BreakData(a)
+		}
+		if err := a.Finish(); (err != nil) != broken {
+			t.Errorf("finish with broken data %v: %v", broken, err)
+		}
+		if other.HasBlob(p.Root) == broken {
+			t.Errorf("blob there: %v, data broken: %v", !broken, broken)
+		}
+		a.Close()
 	}
 }
 
