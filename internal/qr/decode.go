@@ -81,8 +81,13 @@ func search(picture *image.Gray) (string, bool) {
 	}
 	for _, s := range []gozxing.LuminanceSource{source, source.Invert()} {
 		for _, binarizer := range []gozxing.Binarizer{gozxing.NewHybridBinarizer(s), gozxing.NewGlobalHistgramBinarizer(s)} {
-			if text, err := attempt(binarizer); err == nil {
-				return text, true
+			// In one of thirty dense codes the data looks like a finder pattern and
+			// leads the search astray. A picture that is nothing but a code, as PNG
+			// makes it, is read without a search.
+			for _, pure := range []bool{true, false} {
+				if text, err := attempt(binarizer, pure); err == nil {
+					return text, true
+				}
 			}
 		}
 	}
@@ -92,7 +97,7 @@ func search(picture *image.Gray) (string, bool) {
 // attempt runs the reader once. It turns a panic of the reader into an error, and
 // panics itself, out of the reader's callback, when the picture has more candidate
 // patterns than maxCandidates: there is no other way to make the reader give up.
-func attempt(binarizer gozxing.Binarizer) (text string, err error) {
+func attempt(binarizer gozxing.Binarizer, pure bool) (text string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			text, err = "", fmt.Errorf("qr: reader gave up: %v", p)
@@ -103,7 +108,7 @@ func attempt(binarizer gozxing.Binarizer) (text string, err error) {
 		return "", err
 	}
 	candidates := 0
-	result, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{
+	hints := map[gozxing.DecodeHintType]any{
 		gozxing.DecodeHintType_TRY_HARDER:    true,
 		gozxing.DecodeHintType_CHARACTER_SET: "UTF-8",
 		gozxing.DecodeHintType_NEED_RESULT_POINT_CALLBACK: gozxing.ResultPointCallback(func(gozxing.ResultPoint) {
@@ -111,7 +116,11 @@ func attempt(binarizer gozxing.Binarizer) (text string, err error) {
 				panic("too many candidate patterns")
 			}
 		}),
-	})
+	}
+	if pure {
+		hints[gozxing.DecodeHintType_PURE_BARCODE] = true
+	}
+	result, err := qrcode.NewQRCodeReader().Decode(bitmap, hints)
 	if err != nil {
 		return "", err
 	}

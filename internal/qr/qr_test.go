@@ -2,6 +2,7 @@ package qr_test
 
 import (
 	"bytes"
+	"encoding/base32"
 	"errors"
 	"image"
 	"image/color"
@@ -264,4 +265,24 @@ func asGIF(t testing.TB, p image.Image) *bytes.Buffer {
 		t.Fatal(err)
 	}
 	return &b
+}
+
+// TestQR_everyDenseCodeIsReadBack makes codes of an invite's length whose data
+// looks like a finder pattern in several places, which happens by chance.
+func TestQR_everyDenseCodeIsReadBack(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{3})
+	for i := range 100 {
+		raw := make([]byte, 230)
+		if _, err := random.Read(raw); err != nil {
+			t.Fatal(err)
+		}
+		text := "KITH:" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw)
+		var picture bytes.Buffer
+		if err := qr.PNG(text, &picture); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := qr.Decode(&picture); err != nil || got != text {
+			t.Errorf("code %d: %v", i, err)
+		}
+	}
 }
