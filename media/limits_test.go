@@ -77,7 +77,8 @@ func TestMedia_ME04_onlyLengthsOfFilesMakeARef(t *testing.T) {
 			}
 		}
 	}
-	for _, length := range []int64{math.MinInt64, -1, 0, media.Overhead, 65552 + 5, math.MaxInt64} {
+	// Too short; not Padmé; in a last segment that would be all tag.
+	for _, length := range []int64{math.MinInt64, -1, 0, media.Overhead, 512 + 16, 1030 + 16, 65552 + 5, 65536 + 32, math.MaxInt64} {
 		if _, err := media.RefOf([32]byte{}, length); !errors.Is(err, media.ErrMalformed) {
 			t.Errorf("length %d: %v", length, err)
 		}
@@ -108,6 +109,11 @@ func TestMedia_ME05_longestProof(t *testing.T) {
 	one, tree, p := encrypt(t, nil)
 	if err := media.VerifyChunk(p.Ref(), 0, one, make([][32]byte, media.MaxProof+1)); !errors.Is(err, media.ErrForged) {
 		t.Errorf("%v", err)
+	}
+	// A root over a chunk of another length than the ref's.
+	odd := []byte("odd")
+	if err := media.VerifyChunk(media.Ref{Root: media.Leaf(odd), Length: p.Ref().Length}, 0, odd, nil); !errors.Is(err, media.ErrForged) {
+		t.Errorf("a chunk of %d bytes: %v", len(odd), err)
 	}
 	if _, err := media.Proof(nil, bytes.NewReader(nil), (&media.Pointer{Size: 3 << 20}).Ref(), 0); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a tree file cut short: %v", err)

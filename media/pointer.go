@@ -89,7 +89,7 @@ func RefOf(root [32]byte, length int64) (Ref, error) {
 	}
 	const sealed = SegmentSize + Overhead
 	plain := length - (length+sealed-1)/sealed*Overhead
-	if plain < MinPadded || padded(plain) != plain || storedLength(plain) != length {
+	if storedLength(plain) != length { // not padded, or padded otherwise
 		return Ref{}, ErrMalformed
 	}
 	return Ref{Root: root, Length: length}, nil

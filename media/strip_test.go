@@ -108,6 +108,9 @@ func tiff(order binary.AppendByteOrder, orientation uint16) string {
 	return string(b) + secret + "\x00"
 }
 
+// adobeBody says that colours are YCbCr.
+const adobeBody = "Adobe\x00\x64\x00\x00\x00\x00\x01"
+
 const iccBody = "ICC_PROFILE\x00\x01\x01 not much of a profile"
 
 // leakyJPEG plants the secret in every segment that can hold it.
@@ -120,6 +123,7 @@ func leakyJPEG(t testing.TB, picture []byte, orientation uint16) []byte {
 		segment(0xe1, "http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta>"+secret) +
 		segment(0xe2, iccBody) + segment(0xe2, "MPF\x00"+secret) +
 		segment(0xed, "Photoshop 3.0\x008BIM\x04\x04"+secret) + segment(0xef, secret) +
+		segment(0xee, adobeBody+secret) + segment(0xee, secret) +
 		"\xff\xff" + segment(0xfe, secret) // with a fill byte
 	body := picture[2:]
 	if bytes.HasPrefix(body, []byte{0xff, 0xe0}) {
@@ -197,6 +201,9 @@ func TestMedia_ME10_nothingPersonalIsLeftInAJPEG(t *testing.T) {
 		if !bytes.Contains(out, []byte(iccBody)) {
 			t.Errorf("%s: the colour profile is gone", name)
 		}
+		if !bytes.Contains(out, []byte(segment(0xee, adobeBody))) {
+			t.Errorf("%s: the colour transform is gone", name)
+		}
 		if !bytes.Equal(scans(out), scans(picture)) {
 			t.Errorf("%s: scans are not what they were", name)
 		}
@@ -243,6 +250,38 @@ func TestMedia_ME10_nothingPersonalIsLeftInAPNG(t *testing.T) {
 	again, s := strip(t, out)
 	if s.Removed || !bytes.Equal(again, out) {
 		t.Error("stripping twice is not stripping once")
+	}
+}
+
+func TestMedia_ME10_cleanPicturesStayAndBytesAfterThemGo(t *testing.T) {
+	for name, picture := range map[string][]byte{"baseline": plainJPEG(t), "progressive": progressiveJPEG(t), "png": plainPNG(t)} {
+		if out, s := strip(t, picture); s.Removed || !bytes.Equal(out, picture) {
+			t.Errorf("%s: %+v, changed %v", name, s, !bytes.Equal(out, picture))
+		}
+		if out, s := strip(t, append(bytes.Clone(picture), 0)); !s.Removed || !bytes.Equal(out, picture) {
+			t.Errorf("%s and a byte: %+v, changed %v", name, s, !bytes.Equal(out, picture))
+		}
+	}
+}
+
+func TestMedia_ME10_onlyTheFirstShortEXIFOfAPNGIsKept(t *testing.T) {
+	p := string(plainPNG(t))
+	exif := func(size int) string { // with a tail of zeros
+		body := tiff(binary.BigEndian, 5)
+		return chunk("eXIf", body+strings.Repeat("\x00", size-len(body)))
+	}
+	for name, c := range map[string]struct {
+		chunks string
+		kept   int
+	}{
+		"longest":  {exif(65536), 1},
+		"too long": {exif(65537), 0},
+		"two":      {exif(200) + exif(300), 1},
+	} {
+		out, _ := strip(t, []byte(p[:33]+c.chunks+p[33:]))
+		if n := bytes.Count(out, []byte("eXIf")); n != c.kept {
+			t.Errorf("%s: %d kept, want %d", name, n, c.kept)
+		}
 	}
 }
 
@@ -351,20 +390,33 @@ type failing struct{ err error }
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 // endless is a scan that never ends.
-type endless struct{ head []byte }
+type endless struct {
+	head []byte
+	read int
+}
 
 func (e *endless) Read(b []byte) (int, error) {
 	n := copy(b, e.head)
 	e.head = e.head[n:]
 	clear(b[n:])
+	e.read += len(b)
 	return len(b), nil
 }
 
 func TestMedia_ME11_anEndlessScanStopsWithItsDestination(t *testing.T) {
 	broken := errors.New("broken")
-	src := &endless{[]byte("\xff\xd8\xff\xc0\x00\x02\xff\xda\x00\x02")}
+	src := &endless{head: []byte("\xff\xd8\xff\xc0\x00\x02\xff\xda\x00\x02")}
 	if _, err := media.Strip(failing{broken}, src); !errors.Is(err, broken) {
 		t.Error(err)
+	}
+}
+
+// A chunk longer than the format allows is refused before it is read.
+func TestMedia_ME11_hugePNGChunkIsNotRead(t *testing.T) {
+	p := plainPNG(t)
+	src := &endless{head: append(p[:33:33], "\x80\x00\x00\x00tEXt"...)}
+	if _, err := media.Strip(io.Discard, src); !errors.Is(err, media.ErrPicture) || src.read > 1<<20 {
+		t.Errorf("%v after %d bytes", err, src.read)
 	}
 }
 
