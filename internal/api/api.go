@@ -190,9 +190,14 @@ func (s *Service) find(name string) (chat.Contact, error) {
 	if err != nil {
 		return chat.Contact{}, err
 	}
+	for _, c := range all {
+		if c.Account.String() == name {
+			return c, nil
+		}
+	}
 	var close []chat.Contact
 	for _, c := range all {
-		if c.Name == name || c.Account.String() == name {
+		if c.Name == name {
 			return c, nil
 		}
 		if strings.EqualFold(c.Name, name) {

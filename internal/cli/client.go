@@ -54,6 +54,9 @@ func newClient(home string) *client {
 	socket := SocketPath(home)
 	hc := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			if err := trusted(filepath.Dir(socket)); err != nil {
+				return nil, err
+			}
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", socket)
 		},
@@ -69,6 +72,10 @@ func (e *env) explain(err error) error {
 	}
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return own
 	}
 	if notRunning(err) {
 		if _, statErr := os.Stat(filepath.Join(e.home, "kith.db")); statErr != nil {

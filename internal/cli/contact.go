@@ -51,15 +51,16 @@ func (c *statusCmd) Run(e *env) error {
 			online++
 		}
 	}
-	text := fmt.Sprintf("name      %s\naccount   %s\nkey       %s\ncontacts  %d, %d online\nwaiting   %d to send, %d files to receive\n",
-		oneLine(s.GetName()), s.GetAccount(), keyText(s.GetKey()), len(s.GetContacts()), online, s.GetQueued(), s.GetMediaWaiting())
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("name      %s\naccount   %s\nkey       %s\ncontacts  %d, %d online\nwaiting   %d to send, %d files to receive\n",
+		oneLine(s.GetName()), s.GetAccount(), keyText(s.GetKey()), len(s.GetContacts()), online, s.GetQueued(), s.GetMediaWaiting()))
 	for _, a := range s.GetAddrs() {
-		text += fmt.Sprintf("listens   %s\n", a)
+		text.WriteString(fmt.Sprintf("listens   %s\n", a))
 	}
 	if s.GetTrouble() != "" {
-		text += fmt.Sprintf("trouble   %s\n", oneLine(s.GetTrouble()))
+		text.WriteString(fmt.Sprintf("trouble   %s\n", oneLine(s.GetTrouble())))
 	}
-	return e.printf("%s", text)
+	return e.printf("%s", text.String())
 }
 
 type downCmd struct{}

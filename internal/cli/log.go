@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -72,11 +73,11 @@ type searchCmd struct {
 }
 
 func (c *searchCmd) Run(e *env) error {
-	words := ""
+	var words strings.Builder
 	for _, w := range c.Words {
-		words += w + " "
+		words.WriteString(w + " ")
 	}
-	r, err := e.dial().Search(e.ctx, connect.NewRequest(&apiv1.SearchRequest{Words: words, Limit: c.Limit}))
+	r, err := e.dial().Search(e.ctx, connect.NewRequest(&apiv1.SearchRequest{Words: words.String(), Limit: c.Limit}))
 	if err != nil {
 		return e.explain(err)
 	}

@@ -41,11 +41,16 @@ func (c *saveCmd) Run(e *env) error {
 			return fileError(err)
 		}
 	}
+	taken := map[string]bool{}
 	for i, f := range files {
 		path := c.Path
 		if folder {
 			// The name was checked when it was received: no separators in it.
 			path = filepath.Join(c.Path, filepath.Base(f.GetName()))
+			if taken[path] { // two files of one name in one message
+				path = filepath.Join(c.Path, fmt.Sprintf("%d-%s", i+1, filepath.Base(f.GetName())))
+			}
+			taken[path] = true
 		}
 		if err := c.save(e, cl, r.Msg.GetMessage().GetId(), i, f, path); err != nil {
 			return err

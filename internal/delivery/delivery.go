@@ -218,7 +218,10 @@ func (m *Machine) queue(now time.Time, envelopes []wire.Outgoing) []Effect {
 	for _, o := range envelopes {
 		id := wire.PeerOf(o.To)
 		if o.Ephemeral {
-			effects = append(effects, envelopeFrame(id, o.Body)...)
+			// Whoever asked and went is not answered.
+			if p, ok := m.peers[id]; ok && p.up {
+				effects = append(effects, envelopeFrame(id, o.Body)...)
+			}
 			continue
 		}
 		p := m.peer(id)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 
 	"kith/identity"
 	"kith/internal/chat"
@@ -24,6 +25,11 @@ func (s *step) add(in Add) error {
 	if err != nil {
 		return err
 	}
+	before, _, err := s.contact(inv.Account)
+	if err != nil {
+		return err
+	}
+	changed := before.GetDevicesChanged() || known.Verified
 	own := inv.Name
 	if known.Name != "" {
 		own = known.Name
@@ -38,7 +44,7 @@ func (s *step) add(in Add) error {
 	}
 	s.up.Outgoing = append(s.up.Outgoing, request)
 	row := &statepb.Contact{Device: inv.Device[:], Stage: statepb.Stage_REQUESTED, Invite: []byte(inv.Link()),
-		Request: request.ID[:], Waiting: waiting, DevicesChanged: known.Verified}
+		Request: request.ID[:], Waiting: waiting, DevicesChanged: changed}
 	if err := s.saveContact(inv.Account, row); err != nil {
 		return err
 	}
@@ -49,11 +55,11 @@ func (s *step) add(in Add) error {
 	return nil
 }
 
-// mayAdd refuses a second invite of a device that is a contact's already. An
-// invite that was refused or never answered may be followed by a new one, and
-// so may an established contact by another device of the account, as after a
-// restore: what the old one left behind goes, and what was not delivered,
-// which is returned, waits for the new one.
+// mayAdd refuses an invite of somebody who is an established contact: nothing
+// in an invite is signed, so a forged one could otherwise end what works. An
+// invite that was refused or never answered may be followed by a new one: what
+// the old one left behind goes, and what was not delivered, which is returned,
+// waits for the new one.
 func (s *step) mayAdd(inv *identity.Invite) (known chat.Contact, waiting [][]byte, err error) {
 	c, ok, err := s.Contact(inv.Account)
 	if err != nil || !ok {
@@ -65,8 +71,9 @@ func (s *step) mayAdd(inv *identity.Invite) (known chat.Contact, waiting [][]byt
 	}
 	old := identity.DeviceID(row.GetDevice())
 	switch {
-	case c.State == chat.ContactEstablished && old == inv.Device:
-		return c, nil, &Error{Code: Exists, Text: fmt.Sprintf("%q is your contact already", c.Name)}
+	case c.State == chat.ContactEstablished:
+		return c, nil, &Error{Code: Exists, Text: fmt.Sprintf("%q is your contact already", c.Name),
+			Hint: "if that account was restored on another device, hand it an invite of yours"}
 	case c.State == chat.ContactPending && string(row.GetInvite()) == inv.Link():
 		return c, nil, &Error{Code: Exists, Text: fmt.Sprintf("this invite was added before, as %q", c.Name),
 			Hint: "it completes as soon as both of you are online"}
@@ -93,7 +100,7 @@ func (s *step) contactName(given, own string, account identity.AccountID) (strin
 		}
 	}
 	if given != "" {
-		if !wire.ValidName(given) {
+		if !wire.ValidName(given) || isAccount(given) {
 			return "", badName(given)
 		}
 		if taken[given] {
@@ -101,7 +108,7 @@ func (s *step) contactName(given, own string, account identity.AccountID) (strin
 		}
 		return given, nil
 	}
-	if !wire.ValidName(own) {
+	if !wire.ValidName(own) || isAccount(own) {
 		own = "contact"
 	}
 	name := own
@@ -110,6 +117,13 @@ func (s *step) contactName(given, own string, account identity.AccountID) (strin
 		name = trimTo(own, wire.MaxName-len(suffix)) + suffix
 	}
 	return name, nil
+}
+
+// isAccount reports whether a name is the address of an account: somebody
+// could otherwise be called as somebody else is addressed.
+func isAccount(name string) bool {
+	_, err := identity.ParseAccountID(strings.TrimSpace(name))
+	return err == nil
 }
 
 // trimTo cuts s to at most n bytes without splitting a character.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -34,7 +35,8 @@ func (s *step) invite(in Invite) error {
 	if err != nil {
 		return err
 	}
-	hints := in.Addrs[:min(len(in.Addrs), identity.MaxHints)]
+	hints := slices.DeleteFunc(slices.Clone(in.Addrs), func(a string) bool { return len(a) > identity.MaxHint })
+	hints = hints[:min(len(hints), identity.MaxHints)]
 	expires := s.now.Add(in.Life)
 	inv, err := identity.NewInvite(s.self.account, s.self.device.ID(), identity.BundleHash(bundle.Hash()),
 		uint64(expires.Unix()), s.self.row.GetName(), hints)
@@ -398,17 +400,15 @@ func (s *step) welcome(from identity.DeviceID, initial *pqxdh.Initial, h *wire.H
 // invite. But the change is an event, and a verified contact is not written
 // to until somebody looked. Spec: contact.md, FC-21.
 func (s *step) readmit(a identity.AccountID, row *statepb.Contact, from identity.DeviceID, list []byte) error {
-	c, _, err := s.Contact(a)
-	if err != nil {
-		return err
-	}
 	old := identity.DeviceID(row.GetDevice())
 	if known := row.GetDeviceList(); len(known) > 0 && !bytes.Equal(known, list) {
 		parsed, err := identity.ParseDeviceList(list)
 		if err != nil {
 			return err // checked before
 		}
-		row.DevicesChanged = row.GetDevicesChanged() || c.Verified
+		if err := s.devicesChanged(a, row); err != nil {
+			return err
+		}
 		s.event(chat.ContactDevices{Account: a, Seq: parsed.Seq})
 	}
 	row.Device, row.DeviceList = from[:], list

@@ -64,11 +64,12 @@ func (s *step) receiveSession(from identity.DeviceID, e *wire.Envelope) error {
 	// whatever is in it, or its sender would repeat it for ever.
 	s.up.Ack = true
 	raw, c := readContent(padded)
-	if raw == nil {
-		return nil
-	}
 	if err := s.establish(a, row); err != nil {
 		return err
+	}
+	if raw == nil { // malformed, or of a version that pads otherwise: kept as it came
+		s.event(chat.ContentUnknown{Conversation: chat.With(a), Device: from, Raw: slices.Clone(padded)})
+		return nil
 	}
 	return s.content(a, row, from, raw, c)
 }
@@ -172,17 +173,29 @@ func (s *step) receiveHello(a identity.AccountID, row *statepb.Contact, from ide
 			if errors.Is(err, identity.ErrStale) {
 				return nil
 			}
-			row.DevicesChanged = true // a fork or a gap: somebody must look
+			// A fork or a gap: not taken, and a verified contact is looked at.
+			if err := s.devicesChanged(a, row); err != nil {
+				return err
+			}
 			s.event(chat.ContactDevices{Account: a, Seq: list.Seq})
 			return s.saveContact(a, row)
 		}
-		c, _, err := s.Contact(a)
-		if err != nil {
+		if err := s.devicesChanged(a, row); err != nil {
 			return err
 		}
-		row.DevicesChanged = row.GetDevicesChanged() || c.Verified
 		s.event(chat.ContactDevices{Account: a, Seq: list.Seq})
 	}
 	row.DeviceList = slices.Clone(h.DeviceList)
 	return s.saveContact(a, row)
+}
+
+// devicesChanged stops writing to a contact who was verified until somebody
+// has looked; only that lifts it.
+func (s *step) devicesChanged(a identity.AccountID, row *statepb.Contact) error {
+	c, _, err := s.Contact(a)
+	if err != nil {
+		return err
+	}
+	row.DevicesChanged = row.GetDevicesChanged() || c.Verified
+	return nil
 }

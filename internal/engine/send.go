@@ -26,7 +26,7 @@ func (s *step) send(in Send) error {
 	}
 	m := chat.Message{
 		ID: newMessageID(), Conversation: chat.With(in.To), From: s.self.account, Device: s.self.device.ID(),
-		Lamport: conv.Lamport + 1, SentAt: s.now.Truncate(1e6).UTC(), Text: in.Text, State: chat.Queued,
+		Lamport: min(conv.Lamport+1, wire.MaxLamport), SentAt: s.now.Truncate(1e6).UTC(), Text: in.Text, State: chat.Queued,
 	}
 	for _, a := range in.Media {
 		m.Media = append(m.Media, chat.Media{Attachment: a, Stored: true})

@@ -80,9 +80,6 @@ func (n *Node) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.db.CollectBlobs(); err != nil {
-		n.log.Warn("collecting unused media failed", "cause", cause(err))
-	}
 	now := time.Now()
 	for _, c := range contacts {
 		if c.State != chat.ContactRefused {
@@ -270,9 +267,12 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 		n.dropSender(e.Peer)
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Down{Peer: e.Peer}), steps)
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Down{Peer: e.Peer}))
-	case wire.LinkFound, wire.LinkAddrs:
+	case wire.LinkAddrs:
 		n.learn(e)
-		if e.Kind == wire.LinkFound {
+	case wire.LinkFound:
+		// Anybody nearby can claim this: good for an attempt, not for keeping.
+		if n.isContact(e.Peer) {
+			n.nearby.Store(e.Peer, e.Addrs)
 			n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Found{Peer: e.Peer}), steps)
 		}
 	}

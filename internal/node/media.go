@@ -339,6 +339,8 @@ func (n *Node) doTransfer(ctx context.Context, effects []transfer.Effect) {
 			n.work.Go(func() { n.openAssembly(ctx, e.Ref) })
 		case transfer.Fetch:
 			n.work.Go(func() { n.fetch(ctx, e) })
+		case transfer.Close:
+			n.closeAssembly(e.Root)
 		case transfer.Finish:
 			n.work.Go(func() { n.finish(ctx, e.Root) })
 		case transfer.Done:
@@ -368,16 +370,21 @@ func (n *Node) openAssembly(ctx context.Context, ref media.Ref) {
 	n.post(ctx, transfer.Opened{Root: ref.Root, Have: have})
 }
 
+// closeAssembly closes a blob's files; what is in them stays.
+func (n *Node) closeAssembly(root [32]byte) {
+	if as := n.blobs.get(root); as != nil {
+		n.blobs.remove(root)
+		as.Close()
+	}
+}
+
 // diskTrouble gives a blob up until later.
 func (n *Node) diskTrouble(ctx context.Context, root [32]byte, err error) {
 	n.log.Warn("media cannot be stored", "cause", cause(err))
 	if errors.Is(err, store.ErrFull) {
 		n.setTrouble(troubleFull)
 	}
-	if as := n.blobs.get(root); as != nil {
-		n.blobs.remove(root)
-		as.Close()
-	}
+	n.closeAssembly(root)
 	n.post(ctx, transfer.Broken{Root: root})
 }
 

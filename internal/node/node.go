@@ -112,6 +112,7 @@ type Node struct {
 	up      sync.Map // wire.PeerID -> struct{}, links that are up
 	news    *news
 	trouble atomic.Pointer[string]
+	nearby  sync.Map // wire.PeerID -> []string, where mDNS claims a contact is
 	moving  sync.Map // root -> transfer.Progress
 	counts  atomic.Pointer[Counts]
 }
@@ -147,6 +148,10 @@ func New(cfg Config) (*Node, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	// Before anybody can store a file that no message refers to yet.
+	if err := n.db.CollectBlobs(); err != nil {
+		n.log.Warn("collecting unused media failed", "cause", cause(err))
 	}
 	n.net.Serve(n.serveChunk, n.isContact)
 	return n, nil

@@ -58,6 +58,9 @@ func (n *Node) dial(ctx context.Context, peer wire.PeerID) {
 	if err == nil {
 		dctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
+		if near, ok := n.nearby.Load(peer); ok {
+			hints = merge(near.([]string), hints)
+		}
 		err = n.net.Dial(dctx, peer, hints)
 	}
 	if err != nil {

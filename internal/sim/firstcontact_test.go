@@ -314,59 +314,60 @@ func TestContent_CO13_strangersAndReflectionsAreRefused(t *testing.T) {
 }
 
 // TestContact_FC21_restoredAccountIsMetAgain: an account comes back from its
-// words on a new device, with an empty store, and either side's invite brings
-// the contact and what was not delivered with it; a verified contact is not
-// written to until somebody looked.
+// words on a new device, with an empty store, and an invite handed to it brings
+// the contact and what was not delivered; a verified contact is not written to
+// until somebody looked. An invite that claims to be of a contact's account is
+// refused instead: nothing in it is signed.
 func TestContact_FC21_restoredAccountIsMetAgain(t *testing.T) {
-	for _, byWhom := range []string{"the restored one invites", "the other one invites"} {
-		w, d := people(t, "alice")
-		alice, account := d[0], identity.NewAccount()
-		bob := must(t)(w.AddDeviceOf(account, "bob", 0))
-		add(t, bob, invite(t, alice, time.Hour))
-		w.Advance(time.Minute)
-		if _, err := alice.Do(engine.Verify{Account: bob.Self.Account, Mark: true}); err != nil {
-			t.Fatal(err)
-		}
-		w.Cut(alice, bob) // for good: the device is lost
-		if _, err := alice.Send(bob, "are you there?"); err != nil {
-			t.Fatal(err)
-		}
-		again := must(t)(w.AddDeviceOf(account, "bob", 0))
-		if byWhom == "the restored one invites" {
-			add(t, alice, invite(t, again, time.Hour))
-		} else {
-			add(t, again, invite(t, alice, time.Hour))
-		}
-		w.Advance(time.Minute)
-		c := contact(t, alice, again)
-		if c.State != chat.ContactEstablished || c.Device != again.Self.Device.ID() || c.Name != "bob" {
-			t.Fatalf("%s: %v on %v as %q", byWhom, c.State, c.Device, c.Name)
-		}
-		if c.Verified {
-			t.Errorf("%s: still marked as verified", byWhom)
-		}
-		_, err := alice.Send(again, "too early")
-		wantCode(t, err, engine.NotNow)
-		if n := len(texts(again, alice)); n != 0 {
-			t.Errorf("%s: %d messages went to a device nobody looked at", byWhom, n)
-		}
-		if _, err := alice.Do(engine.Verify{Account: again.Self.Account, Mark: true}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := alice.Send(again, "welcome back"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := again.Send(alice, "good to be"); err != nil {
-			t.Fatal(err)
-		}
-		w.Advance(time.Minute)
-		if got := fmt.Sprint(texts(again, alice)); len(texts(again, alice)) != 3 {
-			t.Errorf("%s: the restored one sees %s", byWhom, got)
-		}
-		for _, m := range alice.Timeline(again) {
-			if m.State < chat.Delivered {
-				t.Errorf("%s: %q is %v", byWhom, m.Text, m.State)
-			}
+	w, d := people(t, "alice")
+	alice, account := d[0], identity.NewAccount()
+	bob := must(t)(w.AddDeviceOf(account, "bob", 0))
+	add(t, bob, invite(t, alice, time.Hour))
+	w.Advance(time.Minute)
+	if _, err := alice.Do(engine.Verify{Account: bob.Self.Account, Mark: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.Cut(alice, bob) // for good: the device is lost
+	if _, err := alice.Send(bob, "are you there?"); err != nil {
+		t.Fatal(err)
+	}
+	again := must(t)(w.AddDeviceOf(account, "bob", 0))
+	before := maps.Clone(alice.mem.state)
+	_, err := alice.Do(engine.Add{Invite: invite(t, again, time.Hour)})
+	wantCode(t, err, engine.Exists)
+	if !maps.EqualFunc(before, alice.mem.state, bytes.Equal) {
+		t.Fatal("an invite nobody proved changed a contact")
+	}
+	add(t, again, invite(t, alice, time.Hour))
+	w.Advance(time.Minute)
+	c := contact(t, alice, again)
+	if c.State != chat.ContactEstablished || c.Device != again.Self.Device.ID() || c.Name != "bob" {
+		t.Fatalf("%v on %v as %q", c.State, c.Device, c.Name)
+	}
+	if c.Verified {
+		t.Errorf("still marked as verified")
+	}
+	_, err = alice.Send(again, "too early")
+	wantCode(t, err, engine.NotNow)
+	if n := len(texts(again, alice)); n != 0 {
+		t.Errorf("%d messages went to a device nobody looked at", n)
+	}
+	if _, err := alice.Do(engine.Verify{Account: again.Self.Account, Mark: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.Send(again, "welcome back"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Send(alice, "good to be"); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(time.Minute)
+	if got := fmt.Sprint(texts(again, alice)); len(texts(again, alice)) != 3 {
+		t.Errorf("the restored one sees %s", got)
+	}
+	for _, m := range alice.Timeline(again) {
+		if m.State < chat.Delivered {
+			t.Errorf("%q is %v", m.Text, m.State)
 		}
 	}
 }

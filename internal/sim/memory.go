@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -125,9 +126,7 @@ func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
 			delete(m.seen, id)
 		}
 	}
-	for d, a := range up.Addrs {
-		m.addrs[d] = a
-	}
+	maps.Copy(m.addrs, up.Addrs)
 	for _, e := range up.Events {
 		// Through the encoding at rest, as the real log.
 		b, err := chat.MarshalEvent(e)

@@ -31,3 +31,14 @@ func PutSealedRow(t *testing.T, db *DB, key string, sealed []byte) {
 // BreakData takes the assembly's data file away, so that the disk refuses to
 // synchronise it.
 func BreakData(a *Assembly) { a.data.Close() }
+
+// PutOldRow puts a whole state row back as it was at an earlier version, as a
+// page of an older copy of the file would.
+func PutOldRow(t *testing.T, db *DB, key string, version int, sealed []byte) {
+	t.Helper()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.exec("UPDATE state SET version = ?, sealed = ? WHERE key = ?", version, sealed, key); err != nil {
+		t.Fatal(err)
+	}
+}

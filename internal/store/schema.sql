@@ -4,6 +4,12 @@ CREATE TABLE state (
   version INTEGER NOT NULL,
   sealed  BLOB NOT NULL
 ) WITHOUT ROWID;
+-- The version of each row again, in pages of its own: a page put back in place
+-- of a newer one shows.
+CREATE TABLE state_versions (
+  key     TEXT PRIMARY KEY,
+  version INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE log (
   seq    INTEGER PRIMARY KEY,
   at     INTEGER NOT NULL,

@@ -312,6 +312,10 @@ func TestStore_ST08_rowsCannotBeExchanged(t *testing.T) {
 			t.Errorf("%s bytes are read as row a", name)
 		}
 	}
+	store.PutOldRow(t, db, "a", 1, old)
+	if err := db.View(func(tx *store.Tx) error { _, err := tx.State("a"); return err }); err == nil {
+		t.Error("a row put back with its old version is read")
+	}
 }
 
 func TestStore_ST09_seenAndAddrsAreBounded(t *testing.T) {

@@ -21,7 +21,12 @@ var _ chat.Projection = (*Tx)(nil)
 // State returns a row of engine state, nil when there is none.
 func (tx *Tx) State(k engine.StateKey) ([]byte, error) {
 	var value []byte
-	err := tx.db.run("SELECT version, sealed FROM state WHERE key = ?", func(s *sqlite3.Stmt) (err error) {
+	const sql = "SELECT s.version, s.sealed, v.version FROM state_versions v LEFT JOIN state s ON s.key = v.key WHERE v.key = ?1" +
+		" UNION ALL SELECT s.version, s.sealed, -1 FROM state s WHERE s.key = ?1 AND NOT EXISTS (SELECT 1 FROM state_versions WHERE key = ?1)"
+	err := tx.db.run(sql, func(s *sqlite3.Stmt) (err error) {
+		if s.ColumnInt64(0) != s.ColumnInt64(2) {
+			return errSealed // one of the two is older than the other
+		}
 		value, err = tx.db.seal.open("state", string(k), uint64(s.ColumnInt64(0)), s.ColumnRawBlob(1))
 		return err
 	}, string(k))
@@ -39,14 +44,20 @@ func (tx *Tx) StateKeys(prefix string) ([]engine.StateKey, error) {
 
 func (tx *Tx) putState(k engine.StateKey, value []byte) error {
 	if value == nil {
+		if err := tx.db.exec("DELETE FROM state_versions WHERE key = ?", string(k)); err != nil {
+			return err
+		}
 		return tx.db.exec("DELETE FROM state WHERE key = ?", string(k))
 	}
 	var version uint64
-	err := tx.db.one("SELECT version FROM state WHERE key = ?", func(s *sqlite3.Stmt) { version = uint64(s.ColumnInt64(0)) }, string(k))
+	err := tx.db.one("SELECT version FROM state_versions WHERE key = ?", func(s *sqlite3.Stmt) { version = uint64(s.ColumnInt64(0)) }, string(k))
 	if err != nil {
 		return err
 	}
 	version++
+	if err := tx.db.exec("INSERT OR REPLACE INTO state_versions (key, version) VALUES (?, ?)", string(k), version); err != nil {
+		return err
+	}
 	return tx.db.exec("INSERT INTO state (key, version, sealed) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version, sealed = excluded.sealed",
 		string(k), version, tx.db.seal.seal("state", string(k), version, value))
 }

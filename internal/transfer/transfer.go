@@ -107,6 +107,11 @@ type Fetch struct {
 	From  wire.PeerID
 }
 
+// Close asks to close a blob's assembly: nobody can be asked for what is
+// missing, and others wait for the place. What is there stays; a later [Open]
+// goes on with it.
+type Close struct{ Root [32]byte }
+
 // Finish asks to make a complete blob durable under its final name.
 type Finish struct{ Root [32]byte }
 
@@ -115,6 +120,7 @@ type Done struct{ Root [32]byte }
 
 func (Open) effect()   {}
 func (Fetch) effect()  {}
+func (Close) effect()  {}
 func (Finish) effect() {}
 func (Done) effect()   {}
 
@@ -306,8 +312,13 @@ func (m *Machine) remove(root [32]byte) bool {
 func (m *Machine) schedule(now time.Time) []Effect {
 	var effects []Effect
 	open := 0
-	for _, b := range m.blobs {
+	for _, root := range m.order {
+		b := m.blobs[root]
 		b.wake(now)
+		if b.stage == fetching && b.missing > 0 && len(b.flying) == 0 && m.source(b, now) == nil {
+			b.stage = waiting
+			effects = append(effects, Close{Root: root})
+		}
 		if b.stage != waiting {
 			open++
 		}

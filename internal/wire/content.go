@@ -198,8 +198,9 @@ func ValidFileName(s string) bool {
 		!strings.ContainsAny(s, `/\`) && printable(s)
 }
 
-// printable refuses control characters and the marks that turn the direction
-// of text around, with which a name could pretend to be another.
+// printable refuses control characters, characters nobody sees, and the marks
+// that turn the direction of text around, with which a name could pretend to be
+// another. The joiners U+200C and U+200D stay: scripts and emoji need them.
 func printable(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
@@ -208,7 +209,7 @@ func printable(s string) bool {
 		switch {
 		case r < 0x20, r >= 0x7f && r < 0xa0,
 			r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069,
-			r == 0x200e, r == 0x200f, r == 0x2028, r == 0x2029, r == 0xfeff:
+			r == 0xad, r == 0x200b, r == 0x200e, r == 0x200f, r == 0x2028, r == 0x2029, r >= 0x2060 && r <= 0x2064, r == 0xfeff:
 			return false
 		}
 	}
