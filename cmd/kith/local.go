@@ -57,6 +57,9 @@ func (local) Init(ctx context.Context, o cli.InitOptions) (*cli.InitResult, erro
 	if err := os.MkdirAll(o.Home, 0o700); err != nil {
 		return nil, err
 	}
+	if err := removeUnfinished(o.Home); err != nil {
+		return nil, err
+	}
 	key, kind, err := createVault(o)
 	if err != nil {
 		return nil, err
@@ -69,6 +72,18 @@ func (local) Init(ctx context.Context, o cli.InitOptions) (*cli.InitResult, erro
 		r.Phrase = strings.Fields(account.Phrase())
 	}
 	return r, nil
+}
+
+// removeUnfinished takes away what the vault of an init that was killed has
+// left beside its files.
+func removeUnfinished(home string) error {
+	entries, err := os.ReadDir(home)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "key.json.new-") || strings.HasPrefix(e.Name(), "master.key.new-") {
+			err = errors.Join(err, os.Remove(filepath.Join(home, e.Name())))
+		}
+	}
+	return err
 }
 
 // createVault makes the master key: in a file when asked for, under the

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,7 +69,9 @@ type DB struct {
 
 // Create makes a database in directory dir (made with mode 0700 when absent)
 // under the vault's master key and commits the founding update. It fails when
-// one is there already.
+// one is there already. The database is made beside its place and put there
+// whole: a Create that was killed half way leaves nothing that Open would find
+// or that stands in the way of the next one.
 func Create(dir string, master [32]byte, first *engine.Update, now time.Time) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -77,35 +80,61 @@ func Create(dir string, master [32]byte, first *engine.Update, now time.Time) (e
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("store: %s exists: %w", path, fs.ErrExist)
 	}
-	db, err := open(dir, master, sqlite3.OPEN_CREATE)
-	if err != nil {
+	if err := removeUnfinished(dir); err != nil {
 		return err
 	}
-	defer func() {
-		if cerr := db.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			removeDatabase(path)
-		}
-	}()
-	if err := db.found(); err != nil {
+	making, err := os.MkdirTemp(dir, prefixUnfinished+"*")
+	if err != nil {
+		return DiskError(err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(making)) }()
+	if err := create(making, master, first, now); err != nil {
 		return err
 	}
-	err = db.Update(context.Background(), func(tx *Tx) error {
-		_, err := tx.Apply(first, now)
-		return err
-	})
-	if err != nil {
-		return err
+	if err := os.Rename(filepath.Join(making, fileName), path); err != nil {
+		return DiskError(err)
 	}
 	return syncDir(dir)
 }
 
-func removeDatabase(path string) {
-	for _, suffix := range []string{"", "-wal", "-journal"} {
-		os.Remove(path + suffix)
+// prefixUnfinished is what directories of a Create at work are called.
+const prefixUnfinished = fileName + ".new-"
+
+// removeUnfinished takes away what a Create that was killed has left.
+func removeUnfinished(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
 	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefixUnfinished) {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// create makes a whole database in an empty directory and closes it.
+func create(dir string, master [32]byte, first *engine.Update, now time.Time) (err error) {
+	db, err := open(dir, master, sqlite3.OPEN_CREATE)
+	if err != nil {
+		return err
+	}
+	// Closing writes the log back: one file is left, and it is durable.
+	defer func() {
+		if cerr := db.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	if err := db.found(); err != nil {
+		return db.diagnose(err)
+	}
+	return db.Update(context.Background(), func(tx *Tx) error {
+		_, err := tx.Apply(first, now)
+		return err
+	})
 }
 
 // found lays down the schema.
@@ -134,6 +163,8 @@ func Open(dir string, master [32]byte) (*DB, error) {
 		db.Close()
 		return nil, err
 	}
+	// An empty directory that stays is in nobody's way.
+	_ = removeUnfinished(dir)
 	return db, nil
 }
 
