@@ -1,0 +1,16 @@
+package e2e
+
+import "flag"
+
+// Without flags the package takes about half a minute on two cores. Everything,
+// as root:
+//
+//	go test ./e2e -timeout 30m -crash-points 200 -power-cuts 60 -damages 400 -skew
+var (
+	crashPoints = flag.Int("crash-points", 16, "how many points in an exchange of text to kill a node at")
+	powerCuts   = flag.Int("power-cuts", 8, "how often to cut the power of nodes on a disk that loses what was not synchronised")
+	damages     = flag.Int("damages", 24, "how many places of a database to damage")
+	skew        = flag.Bool("skew", false, "build kith with a clock that is off by a year, which takes minutes, and test it")
+	seed        = flag.Uint64("seed", 0, "of the instants and places; 0: another one each time, printed")
+	bed         = flag.String("testbed", "../../shared/testbed", "where the programs lie that lose power and turn clocks; without them their tests are skipped")
+)
