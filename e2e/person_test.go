@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -320,20 +321,30 @@ func (p *person) forget() {
 	p.http.CloseIdleConnections()
 }
 
-// await reads the event log from its beginning until something was seen.
-func (p *person) await(what string, is func(*apiv1.WatchResponse) bool) {
-	p.t.Helper()
+// sees reads the event log from its beginning until something was seen; the
+// error is that of a node that ended first.
+func (p *person) sees(is func(*apiv1.WatchResponse) bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	stream, err := p.Watch(ctx, connect.NewRequest(&apiv1.WatchRequest{}))
-	must(p.t, err)
+	if err != nil {
+		return err
+	}
 	defer stream.Close()
 	for stream.Receive() {
 		if is(stream.Msg()) {
-			return
+			return nil
 		}
 	}
-	p.t.Fatalf("%s has not seen %s: %v\n%s", p.name, what, stream.Err(), p.errors)
+	return fmt.Errorf("the node ended, or does not come to it: %w", stream.Err())
+}
+
+// await is sees for a node that does not end.
+func (p *person) await(what string, is func(*apiv1.WatchResponse) bool) {
+	p.t.Helper()
+	if err := p.sees(is); err != nil {
+		p.t.Fatalf("%s has not seen %s: %v\n%s", p.name, what, err, p.errors)
+	}
 }
 
 // message returns the message an event is about, added or changed.
@@ -358,17 +369,19 @@ func (p *person) awaitState(id, state string) {
 	})
 }
 
+// complete reports an attachment of this name that is complete.
+func complete(name string) func(*apiv1.WatchResponse) bool {
+	return func(w *apiv1.WatchResponse) bool {
+		return slices.ContainsFunc(message(w).GetMedia(), func(m *apiv1.Media) bool {
+			return m.GetName() == name && m.GetState() == "stored"
+		})
+	}
+}
+
 // awaitFile waits until an attachment of this name is complete.
 func (p *person) awaitFile(name string) {
 	p.t.Helper()
-	p.await("all of "+name, func(w *apiv1.WatchResponse) bool {
-		for _, m := range message(w).GetMedia() {
-			if m.GetName() == name && m.GetState() == "stored" {
-				return true
-			}
-		}
-		return false
-	})
+	p.await("all of "+name, complete(name))
 }
 
 // say sends a text through the local API; the error says that the node is gone

@@ -184,6 +184,12 @@ func (db *DB) Assemble(ref media.Ref) (*Assembly, error) {
 	if _, err := db.blobDir(); err != nil {
 		return nil, DiskError(err)
 	}
+	// A crash between the two renames of settle left the tree, and with it which
+	// chunks are here, under its final name.
+	err := os.Rename(db.blobPath(ref.Root, suffixTree), db.blobPath(ref.Root, suffixHave))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, DiskError(err)
+	}
 	data, err := os.OpenFile(db.blobPath(ref.Root, suffixPart), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, DiskError(err)
