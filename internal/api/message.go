@@ -51,14 +51,21 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 		}
 		before = &m
 	}
-	if r.Msg.GetMarkRead() {
-		if _, _, err := s.node.Do(ctx, engine.MarkRead{Conversation: chat.With(c.Account)}); err != nil && c.State == chat.ContactEstablished {
-			return nil, fail(err)
-		}
-	}
 	all, seq, err := s.node.Messages(chat.With(c.Account), before, page(r.Msg.GetLimit(), defaultLog))
 	if err != nil {
 		return nil, fail(err)
+	}
+	if r.Msg.GetMarkRead() {
+		// After listing: what comes in between is later than the sequence in
+		// the answer, so whoever follows it sees that too.
+		if _, _, err := s.node.Do(ctx, engine.MarkRead{Conversation: chat.With(c.Account)}); err != nil && c.State == chat.ContactEstablished {
+			return nil, fail(err)
+		}
+		for i := range all {
+			if all[i].From == c.Account {
+				all[i].State = chat.Read
+			}
+		}
 	}
 	names, err := s.names()
 	if err != nil {

@@ -88,7 +88,19 @@ func runChild(t *testing.T, home, what, dir string, environment []string, prefix
 	cmd.Env = append(os.Environ(), childVariable+"="+what, "KITH_VAULT_TEST_DIR="+dir,
 		"HOME="+home, "XDG_RUNTIME_DIR="+home, "XDG_DATA_HOME="+home+"/data", "XDG_CONFIG_HOME="+home+"/config", "XDG_CACHE_HOME="+home+"/cache")
 	cmd.Env = append(cmd.Env, environment...)
-	out, err := cmd.CombinedOutput()
+	// Into a file: a service the bus started may outlive it and would hold a
+	// pipe open for ever.
+	output, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	cmd.Stdout, cmd.Stderr = output, output
+	err = cmd.Run()
+	out, readErr := os.ReadFile(output.Name())
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
 	if err != nil || !bytes.Contains(out, []byte("child done")) {
 		t.Fatalf("%s: %v\n%s", what, err, out)
 	}
