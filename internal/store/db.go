@@ -203,6 +203,10 @@ func open(dir string, master [32]byte, flags sqlite3.OpenFlag) (*DB, error) {
 // configure sets what every connection needs. Full synchronisation is what
 // makes "sent" survive power loss; normal loses acknowledged transactions.
 // The exclusive lock keeps a second process out and needs no shared memory.
+// The log is written back before anything is added to it: after a crash its
+// last commit may end inside a block, and a power cut that tears the next write
+// to that block, which the page encryption changes as a whole, would take the
+// commit with it.
 func (db *DB) configure() error {
 	// First of all: the lock must stand before the first access to the log.
 	if err := db.conn.Exec("PRAGMA locking_mode=exclusive; BEGIN EXCLUSIVE; COMMIT"); err != nil {
@@ -217,6 +221,7 @@ func (db *DB) configure() error {
 		PRAGMA secure_delete=on;
 		PRAGMA journal_mode=wal;
 		PRAGMA synchronous=full;
+		PRAGMA wal_checkpoint(truncate);
 		PRAGMA trusted_schema=off;
 		PRAGMA foreign_keys=off`, cacheKiB)))
 }
