@@ -55,7 +55,7 @@ func (local) Init(ctx context.Context, o cli.InitOptions) (*cli.InitResult, erro
 		return nil, plain(err)
 	}
 	if err := os.MkdirAll(o.Home, 0o700); err != nil {
-		return nil, err
+		return nil, storeError(store.DiskError(err), o.Home)
 	}
 	if err := removeUnfinished(o.Home); err != nil {
 		return nil, err
@@ -146,9 +146,13 @@ func vaultError(err error) error {
 		return cli.Locked("the key file can be read by others", "chmod 600 master.key in the home directory")
 	case errors.Is(err, vault.ErrDamaged):
 		return &cli.Error{Text: "the key file is damaged", Hint: "put key.json back from a backup, or restore the account with its 24 words", Exit: 1}
+	case errors.Is(store.DiskError(err), store.ErrFull):
+		return diskFull()
 	}
 	return err
 }
+
+func diskFull() error { return cli.NotNow("the disk is full", "free some space; nothing was lost") }
 
 func storeError(err error, home string) error {
 	switch {
@@ -161,7 +165,7 @@ func storeError(err error, home string) error {
 	case errors.Is(err, store.ErrNewer):
 		return &cli.Error{Text: "the database was written by a newer version of kith", Hint: "update kith", Exit: 1}
 	case errors.Is(err, store.ErrFull):
-		return cli.NotNow("the disk is full", "free some space; nothing was lost")
+		return diskFull()
 	}
 	return err
 }

@@ -46,8 +46,8 @@ func (n *Node) Attach(ctx context.Context, r io.Reader, o AttachOptions) (*Attac
 	intake := newIntake(ctx, r, o.AsFile)
 	pointer, err := encrypt(intake, blob)
 	stripped, sum, head, stripErr := intake.end()
-	if stripErr != nil {
-		err = stripErr
+	if stripErr != nil && !errors.Is(stripErr, errStage) {
+		err = stripErr // the first cause; what the later stages say follows from it
 	}
 	if err != nil {
 		blob.Abort()

@@ -125,7 +125,7 @@ func create(dir string, master [32]byte, first *engine.Update, now time.Time) (e
 	// Closing writes the log back: one file is left, and it is durable.
 	defer func() {
 		if cerr := db.Close(); err == nil {
-			err = cerr
+			err = db.diagnose(cerr)
 		}
 	}()
 	if err := db.found(); err != nil {
@@ -195,7 +195,7 @@ func open(dir string, master [32]byte, flags sqlite3.OpenFlag) (*DB, error) {
 	db := &DB{dir: dir, seal: seal, conn: conn, stmts: map[string]*sqlite3.Stmt{}}
 	if err := db.configure(); err != nil {
 		conn.Close()
-		return nil, err
+		return nil, db.diagnose(err)
 	}
 	return db, nil
 }
