@@ -87,10 +87,9 @@ type person struct {
 func newPerson(t *testing.T, dir, name string) *person {
 	p := &person{t: t, name: name, home: filepath.Join(dir, strings.ToLower(name)), binary: binary,
 		listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", freePort(t))}}
-	socket := cli.SocketPath(p.home)
 	p.http = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
+			return new(net.Dialer).DialContext(ctx, "unix", cli.SocketPath(p.home))
 		}}}
 	p.KithClient = apiv1connect.NewKithClient(p.http, "http://kith")
 	t.Cleanup(func() {
