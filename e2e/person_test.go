@@ -403,23 +403,32 @@ func (p *person) sendFile(to, path string, flags ...string) string {
 	return sent.ID
 }
 
-// all returns a conversation, oldest first.
-func (p *person) all(with string) []*apiv1.Message {
-	p.t.Helper()
+// log returns a conversation, oldest first.
+func (p *person) log(with string) ([]*apiv1.Message, error) {
 	var all []*apiv1.Message
 	before := ""
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		r, err := p.Log(ctx, connect.NewRequest(&apiv1.LogRequest{Contact: with, Limit: 1000, Before: before}))
 		cancel()
-		must(p.t, err)
+		if err != nil {
+			return nil, err
+		}
 		page := r.Msg.GetMessages()
-		all = append(append([]*apiv1.Message{}, page...), all...)
+		all = append(slices.Clone(page), all...)
 		if len(page) < 1000 {
-			return all
+			return all, nil
 		}
 		before = page[0].GetId()
 	}
+}
+
+// all is log of a node that works.
+func (p *person) all(with string) []*apiv1.Message {
+	p.t.Helper()
+	all, err := p.log(with)
+	must(p.t, err)
+	return all
 }
 
 // status asks the node how it stands.

@@ -149,6 +149,9 @@ func vaultError(err error) error {
 	case errors.Is(store.DiskError(err), store.ErrFull):
 		return diskFull()
 	}
+	if missing, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
+		return &cli.Error{Text: filepath.Base(missing.Path) + " is missing", Hint: "put it back from a backup; without it only the 24 words bring the account back", Exit: 1}
+	}
 	return err
 }
 

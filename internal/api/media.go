@@ -114,7 +114,7 @@ func (s *Service) download(w http.ResponseWriter, r *http.Request) {
 	}
 	blob, err := s.node.OpenMedia(a.Pointer)
 	if err != nil {
-		refuse(w, err)
+		refuse(w, &engine.Error{Text: fmt.Sprintf("%q is damaged or missing on this disk", a.Name), Hint: "put the home directory back from a backup, or ask for the file again"})
 		return
 	}
 	defer blob.Close()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,8 +88,15 @@ func (c *saveCmd) save(e *env, cl *client, message string, i int, f *apiv1.Media
 	sum := sha256.New()
 	p := e.progress(f.GetName(), f.GetSize())
 	n, err := io.Copy(io.MultiWriter(tmp, sum), counted{body, p})
+	if _, disk := errors.AsType[*fs.PathError](err); disk {
+		return fileError(err)
+	}
+	if err != nil && e.ctx.Err() == nil {
+		return &Error{Text: fmt.Sprintf("%q is damaged on this disk, or the node ended: not saved", f.GetName()),
+			Hint: "put the home directory back from a backup, or ask for the file again", Exit: exitFailed}
+	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	p.end()
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.GetSha256() || n != f.GetSize() {
