@@ -29,6 +29,9 @@ func newDamaged(t *testing.T) *damaged {
 	d.sum = randomFile(t, file, 3<<20)
 	for i := range 40 {
 		text := fmt.Sprintf("text number %d %s", i, strings.Repeat("and some more ", i*i/4))
+		if i%10 == 5 {
+			text += strings.Repeat("long words ", 5000) // most of it on pages of its own
+		}
 		must(t, func() error { _, err := alice.say("Bob", text); return err }())
 		if i == 20 {
 			bob.down() // what was there before is in the database, the rest in the log
