@@ -55,7 +55,7 @@ func (w *world) step(in transfer.Input) {
 			w.flying = append(w.flying, e)
 		case transfer.Finish:
 			delete(w.open, e.Root)
-			w.step(transfer.Finished{Root: e.Root})
+			w.step(transfer.Finished(e))
 		case transfer.Done:
 			w.done = append(w.done, e.Root)
 		}
