@@ -12,5 +12,6 @@ var (
 	damages     = flag.Int("damages", 24, "how many places of a database to damage")
 	skew        = flag.Bool("skew", false, "build kith with a clock that is off by a year, which takes minutes, and test it")
 	seed        = flag.Uint64("seed", 0, "of the instants and places; 0: another one each time, printed")
+	prebuilt    = flag.String("kith", "", "a kith to test, instead of one built from this module")
 	bed         = flag.String("testbed", "../../shared/testbed", "where the programs lie that lose power and turn clocks; without them their tests are skipped")
 )

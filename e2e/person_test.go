@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -37,6 +38,10 @@ var binary string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		flag.Parse()
+		if binary = *prebuilt; binary != "" {
+			return m.Run()
+		}
 		dir, err := os.MkdirTemp("", "kith-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
