@@ -150,17 +150,23 @@ func TestScan_nothingInClearOnDisk(t *testing.T) {
 	alice.down()
 	bob.down()
 	seen["after down"] = files(t, dir)
+	report := func(needles []needle) {
+		for when, all := range seen {
+			if len(all) < 8 {
+				t.Errorf("%s: hardly a file", when)
+			}
+			for _, f := range look(all, needles) {
+				t.Errorf("%s: found %s", when, f)
+			}
+		}
+	}
+	report(needles)
+	var keys []needle
 	for _, p := range []*person{alice, bob} {
-		needles = append(needles, keysOf(t, p.home)...)
+		keys = append(keys, keysOf(t, p.home)...)
 	}
-	for when, all := range seen {
-		if len(all) < 8 {
-			t.Errorf("%s: hardly a file", when)
-		}
-		for _, f := range look(all, needles) {
-			t.Errorf("%s: found %s", when, f)
-		}
-	}
+	report(keys)
+	needles = append(needles, keys...)
 
 	// The control: all of it is found where it is in clear.
 	clear := t.TempDir()
