@@ -55,7 +55,10 @@ func (local) Init(ctx context.Context, o cli.InitOptions) (*cli.InitResult, erro
 		return nil, plain(err)
 	}
 	if err := os.MkdirAll(o.Home, 0o700); err != nil {
-		return nil, storeError(store.DiskError(err), o.Home)
+		if err = store.DiskError(err); errors.Is(err, store.ErrFull) {
+			return nil, storeError(err, o.Home)
+		}
+		return nil, err // it names the directory that cannot be made
 	}
 	if err := removeUnfinished(o.Home); err != nil {
 		return nil, err

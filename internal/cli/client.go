@@ -112,6 +112,9 @@ var errEnded = &Error{Text: "the node ended", Hint: "start it again with: kith u
 // brokeOff reports a call whose connection the node closed, or the system for
 // it, before an answer.
 func brokeOff(err error) bool {
+	if ce, streamed := errors.AsType[*connect.Error](err); streamed && !connect.IsWireError(ce) && errors.Is(err, io.ErrUnexpectedEOF) {
+		return true // in the middle of a stream
+	}
 	if _, transport := errors.AsType[*url.Error](err); !transport || connect.IsWireError(err) {
 		return false // an error of the node, or of a file on its way to it
 	}
