@@ -125,13 +125,12 @@ func TestCrash_senderInMidTransfer(t *testing.T) {
 func TestCrash_whileTakingAFileIn(t *testing.T) {
 	t.Parallel()
 	needStrace(t)
-	random := dice(t)
 	dir := t.TempDir()
 	alice, bob := pair(t, dir)
 	path := filepath.Join(dir, "some.bin")
 	sum := randomFile(t, path, 5<<20)
 	alice.kill()
-	for _, where := range []point{{"write", 1 + random.IntN(10)}, {"fsync", 1}, {"fsync", 2}, {"renameat", 1}, {"renameat", 2}} {
+	for _, where := range []point{{"write", 1}, {"fsync", 1}, {"fsync", 2}, {"renameat", 1}, {"renameat", 2}} {
 		died := alice.diesAt(where, func() { alice.run("send", "Bob", "--file", path) })
 		if !died {
 			t.Fatalf("it did not come to %s", where)
@@ -170,7 +169,7 @@ func (p *person) diesAt(where point, meanwhile func()) bool {
 	case <-p.done:
 		died = true
 		p.forget()
-	case <-time.After(20 * time.Millisecond):
+	case <-time.After(2 * time.Second):
 		p.kill()
 	}
 	return died
