@@ -53,6 +53,7 @@ var textCalls = map[string][]point{
 // durable, between that and its ciphertext, between an event's commit and its
 // acknowledgement, before an acknowledgement is taken note of.
 func TestCrash_textAtEveryPoint(t *testing.T) {
+	t.Parallel()
 	needStrace(t)
 	for transport, calls := range textCalls {
 		t.Run(transport, func(t *testing.T) {

@@ -99,6 +99,7 @@ func (d *disk) off() {
 // TestPower_whatWasAcknowledgedIsThere cuts the power of both machines, of one
 // and the other, while they talk and a file is on its way.
 func TestPower_whatWasAcknowledgedIsThere(t *testing.T) {
+	t.Parallel()
 	program := crashfs(t)
 	for _, tear := range []int{512, 4096} {
 		t.Run(fmt.Sprintf("torn at %d", tear), func(t *testing.T) {

@@ -37,6 +37,7 @@ func (p *person) turn(by time.Duration) { p.env = []string{"BED_CLOCK_SKEW=" + b
 // direction: over TCP and over QUIC contacts are made, both talk, a file
 // arrives, and all goes on after a restart.
 func TestSkew_aYearOff(t *testing.T) {
+	t.Parallel()
 	program := skewedKith(t)
 	for _, transport := range []string{"tcp", "quic"} {
 		for _, c := range []struct {

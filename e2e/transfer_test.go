@@ -38,13 +38,11 @@ func needProc(t *testing.T) {
 	}
 }
 
-const bigFile = 96 << 20
-
 // allowed is how many bytes a sender may write for a file of so many chunks
 // when the transfer was cut so often: every finished chunk goes over the wire
 // once, what was in flight at a cut twice. A fiftieth is for frames and proofs.
 func allowed(cuts int) int64 {
-	chunks := int64(bigFile/media.ChunkSize) + 2 // padded
+	chunks := bigFile()/media.ChunkSize + 2 // padded
 	return (chunks+int64(cuts)*transfer.MaxFetches)*media.ChunkSize*51/50 + 1<<20
 }
 
@@ -58,7 +56,7 @@ func TestCrash_receiverInMidTransfer(t *testing.T) {
 	dir := t.TempDir()
 	alice, bob := pair(t, dir)
 	path := filepath.Join(dir, "big.bin")
-	sum := randomFile(t, path, bigFile)
+	sum := randomFile(t, path, bigFile())
 	bob.down()
 	id := alice.sendFile("Bob", path)
 	before := alice.gave()
@@ -75,7 +73,7 @@ func TestCrash_receiverInMidTransfer(t *testing.T) {
 	bob.awaitFile("big.bin")
 	gave := alice.gave() - before
 	if gave > allowed(cuts) {
-		t.Errorf("cut %d times, a file of %d bytes cost %d on the wire, more than %d", cuts, bigFile, gave, allowed(cuts))
+		t.Errorf("cut %d times, a file of %d bytes cost %d on the wire, more than %d", cuts, bigFile(), gave, allowed(cuts))
 	}
 	alice.awaitState(id, "delivered")
 	bob.saved(id, sum)
@@ -83,7 +81,7 @@ func TestCrash_receiverInMidTransfer(t *testing.T) {
 		t.Errorf("%d messages, not one", n)
 	}
 	bob.tidy(1)
-	t.Logf("cut %d times, %.1f MiB on the wire for %d MiB", cuts, float64(gave)/(1<<20), bigFile>>20)
+	t.Logf("cut %d times, %.1f MiB on the wire for %d MiB", cuts, float64(gave)/(1<<20), bigFile()>>20)
 }
 
 // TestCrash_senderInMidTransfer kills the sender of a file while it gives it.
@@ -94,14 +92,14 @@ func TestCrash_senderInMidTransfer(t *testing.T) {
 	dir := t.TempDir()
 	alice, bob := pair(t, dir)
 	path := filepath.Join(dir, "big.bin")
-	sum := randomFile(t, path, bigFile)
+	sum := randomFile(t, path, bigFile())
 	bob.down()
 	id := alice.sendFile("Bob", path)
 	total := -alice.gave()
 	bob.up()
 	const cuts = 4
 	for range cuts {
-		began, enough := alice.gave(), int64(random.IntN(bigFile/5))
+		began, enough := alice.gave(), (random.Int64N(bigFile() / 5))
 		until(t, func() bool { return alice.gave()-began >= enough })
 		// Stopped first, so that nothing leaves between the count and the kill.
 		must(t, alice.node.Process.Signal(syscall.SIGSTOP))
@@ -112,12 +110,12 @@ func TestCrash_senderInMidTransfer(t *testing.T) {
 	bob.awaitFile("big.bin")
 	total += alice.gave()
 	if total > allowed(cuts) {
-		t.Errorf("cut %d times, a file of %d bytes cost %d on the wire, more than %d", cuts, bigFile, total, allowed(cuts))
+		t.Errorf("cut %d times, a file of %d bytes cost %d on the wire, more than %d", cuts, bigFile(), total, allowed(cuts))
 	}
 	alice.awaitState(id, "delivered")
 	bob.saved(id, sum)
 	bob.tidy(1)
-	t.Logf("cut %d times, %.1f MiB on the wire for %d MiB", cuts, float64(total)/(1<<20), bigFile>>20)
+	t.Logf("cut %d times, %.1f MiB on the wire for %d MiB", cuts, float64(total)/(1<<20), bigFile()>>20)
 }
 
 // TestCrash_whileTakingAFileIn kills the node that a file is given to, before
