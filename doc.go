@@ -14,7 +14,7 @@
 //
 //   - identity: an account, its signed device list, safety numbers, invites
 //   - pqxdh: a secret shared with a device that may be offline, post-quantum
-//   - ratchet: a two-party session, the Double Ratchet with encrypted headers
+//   - ratchet: a two-party session, the Triple Ratchet with encrypted headers
 //   - media: a file as encrypted chunks, streamed in, sought out
 //   - api/v1: the local API of a node and its generated client
 //

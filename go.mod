@@ -3,6 +3,8 @@ module kith
 go 1.26.0
 
 require (
+	filippo.io/edwards25519 v1.2.0
+	github.com/cloudflare/circl v1.6.5
 	connectrpc.com/connect v1.21.1
 	github.com/alecthomas/kong v1.17.0
 	github.com/libp2p/go-libp2p v0.51.0

@@ -24,7 +24,34 @@ import (
 // of this module are named exactly, but e2e stands for every room below it, as
 // an outside path does. A star is everything.
 const importLaw = `
-	golang.org/x/crypto/cryptobyte          < identity, pqxdh, ratchet, media
+	golang.org/x/crypto/cryptobyte          < identity, pqxdh, media
+	                                        < ratchet/internal/kdf, ratchet/internal/mlkem768
+	                                        < ratchet/internal/erasure
+	ratchet/internal/kdf                    < ratchet/internal/skipped, ratchet/internal/braid
+	ratchet/internal/kdf                    < ratchet/internal/spqr, ratchet/internal/triple, ratchet
+	ratchet/internal/mlkem768               < ratchet/internal/braid
+	ratchet/internal/erasure                < ratchet/internal/braid
+	ratchet/internal/braid                  < ratchet/internal/spqr, ratchet
+	ratchet/internal/skipped                < ratchet/internal/spqr, ratchet/internal/triple, ratchet
+	ratchet/internal/spqr                   < ratchet/internal/triple, ratchet
+	ratchet/internal/triple                 < ratchet
+	golang.org/x/crypto/cryptobyte          < ratchet/internal/skipped, ratchet/internal/braid
+	golang.org/x/crypto/cryptobyte          < ratchet/internal/spqr, ratchet/internal/triple
+
+	                                        < mls/internal/rule
+	mls/internal/rule                       < mls/internal/wire, mls/internal/tree, mls/internal/schedule
+	mls/internal/rule                       < mls/internal/framing, mls
+	mls/internal/wire                       < mls/internal/suite, mls/internal/tree, mls/internal/schedule
+	mls/internal/wire                       < mls/internal/framing, mls, mls/mlsvectors
+	mls/internal/suite                      < mls/internal/tree, mls/internal/schedule, mls/internal/framing
+	mls/internal/suite                      < mls, mls/mlsvectors
+	mls/internal/tree                       < mls/internal/schedule, mls, mls/mlsvectors
+	mls/internal/schedule                   < mls/internal/framing, mls, mls/mlsvectors
+	mls/internal/framing                    < mls, mls/mlsvectors
+	mls                                     < mls/mlsvectors
+	golang.org/x/crypto/chacha20poly1305    < mls/internal/suite
+	github.com/cloudflare/circl             < mls/internal/suite
+
 	golang.org/x/crypto/argon2              < internal/vault
 	github.com/zalando/go-keyring           < internal/vault
 	github.com/makiuchi-d/gozxing           < internal/qr
@@ -70,14 +97,21 @@ const importLaw = `
 	github.com/alecthomas/kong              < internal/cli
 	golang.org/x/term                       < internal/cli
 
-	*                                       < cmd/kith, internal/sim, e2e
+	*                                       < cmd/kith, internal/sim, internal/vectors, e2e
+	*                                       < ratchet/internal/signalv4, ratchet/oracle, ratchet/mutants
+	*                                       < mls/tsmls
 `
 
 // alone are rooms nobody but tests may import, with what lies below them.
-var alone = []string{"cmd/kith", "internal/sim", "e2e"}
+var alone = []string{"cmd/kith", "internal/sim", "internal/vectors", "e2e",
+	"ratchet/internal/signalv4", "ratchet/oracle", "ratchet/mutants", "mls/mlsvectors", "mls/tsmls"}
 
 // pure are the packages that decide and do nothing else.
 var pure = []string{"identity", "pqxdh", "ratchet", "media", "mls", "sphinx", "box",
+	"ratchet/internal/kdf", "ratchet/internal/mlkem768", "ratchet/internal/erasure", "ratchet/internal/skipped",
+	"ratchet/internal/braid", "ratchet/internal/spqr", "ratchet/internal/triple",
+	"mls/internal/rule", "mls/internal/wire", "mls/internal/suite", "mls/internal/tree", "mls/internal/schedule",
+	"mls/internal/framing",
 	"internal/wire", "internal/chat", "internal/engine", "internal/delivery", "internal/transfer", "internal/relay"}
 
 // impure is what they may not import, with what lies below it.

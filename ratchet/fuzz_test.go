@@ -77,7 +77,7 @@ func FuzzHeader(f *testing.F) {
 		if next {
 			hk = parseState(t, bob).recv.header
 		}
-		msg := refSealBody(refSealHeader(version, hk, plain), x.pq, x.pq, nil, ad)
+		msg := refSealBody(refSealHeader(version, hk, plain), x.root, x.root, nil, ad)
 		refuseAny(t, bob, msg)
 	})
 }

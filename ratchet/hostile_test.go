@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"encoding/hex"
 	"errors"
+	"math"
 	"testing"
 
 	"kith/ratchet"
@@ -67,35 +68,38 @@ func TestRatchet_R13_failureChangesNothing(t *testing.T) {
 	x := parseState(t, alice)
 	private := bytes.Repeat([]byte{7}, 32)
 	own := parseState(t, bob).public
-	wrongPQ := bytes.Repeat([]byte{1}, 32)
+	wrong := bytes.Repeat([]byte{1}, 32)
 	tests := []struct {
 		name string
 		want error
-		pq   []byte
 		edit func(*forge)
 	}{
-		{"wrong post-quantum key", ratchet.ErrOpen, wrongPQ, func(*forge) {}},
-		{"wrong message key", ratchet.ErrOpen, nil, func(f *forge) { f.message = wrongPQ }},
-		{"number of another key", ratchet.ErrOpen, nil, func(f *forge) { f.header.n = 3 }},
-		{"PN too large", ratchet.ErrTooFar, nil, func(f *forge) { f.header.pn = 5000 }},
-		{"N too large", ratchet.ErrTooFar, nil, func(f *forge) { f.header.n = 1001 }},
-		{"another header key", ratchet.ErrOpen, nil, func(f *forge) { f.hk = wrongPQ }},
+		{"wrong post-quantum key", ratchet.ErrOpen, func(f *forge) { f.pq = wrong }},
+		{"wrong message key", ratchet.ErrOpen, func(f *forge) { f.message = wrong }},
+		{"number of another key", ratchet.ErrOpen, func(f *forge) { f.header.n = 3 }},
+		{"number of another post-quantum key", ratchet.ErrOpen, func(f *forge) { f.header.pqN++ }},
+		{"no post-quantum number", ratchet.ErrOpen, func(f *forge) { f.header.pqN = 0 }},
+		{"a used post-quantum number", ratchet.ErrDuplicate, func(f *forge) { f.header.pqN = 2 }},
+		{"no epoch", ratchet.ErrOpen, func(f *forge) { f.header.epoch = 0 }},
+		{"an epoch to come", ratchet.ErrOpen, func(f *forge) { f.header.epoch += 2 }},
+		{"the last epoch", ratchet.ErrOpen, func(f *forge) { f.header.epoch = math.MaxUint64 }},
+		{"PN too large", ratchet.ErrTooFar, func(f *forge) { f.header.pn = 5000 }},
+		{"N too large", ratchet.ErrTooFar, func(f *forge) { f.header.n = 1001 }},
+		{"post-quantum number too large", ratchet.ErrTooFar, func(f *forge) { f.header.pqN = 5000 }},
+		{"the last post-quantum number", ratchet.ErrTooFar, func(f *forge) { f.header.pqN = math.MaxUint32 }},
+		{"another header key", ratchet.ErrOpen, func(f *forge) { f.hk = wrong }},
 	}
 	for _, tt := range tests {
 		f := x.forgeChain(private, 0)
 		f.header.pn = 2 // what alice sent in the chain before
 		tt.edit(f)
-		pq := x.pq
-		if tt.pq != nil {
-			pq = tt.pq
-		}
-		t.Run(tt.name, func(t *testing.T) { refuse(t, bob, f.seal(pq), tt.want) })
+		t.Run(tt.name, func(t *testing.T) { refuse(t, bob, f.seal(), tt.want) })
 	}
 	y := parseState(t, bob)
 	ours := func(key []byte, pn uint32) []byte {
 		f := y.forgeAgainst(key, 0)
 		f.header.pn = pn
-		return f.seal(y.pq)
+		return f.seal()
 	}
 	fresh := bytes.Repeat([]byte{9}, 32)
 	for name, msg := range map[string][]byte{
@@ -112,7 +116,7 @@ func TestRatchet_R13_failureChangesNothing(t *testing.T) {
 	// The forger is right but for those edits: without one, his message opens.
 	f := x.forgeChain(private, 0)
 	f.header.pn = 2
-	if _, _, err := bob.Open(f.seal(x.pq), ad, noon); err != nil {
+	if _, _, err := bob.Open(f.seal(), ad, noon); err != nil {
 		t.Fatalf("the forger does it wrong: %v", err)
 	}
 	open(t, &bob, seal(t, &alice, "genuine"), "genuine")
@@ -124,7 +128,7 @@ func TestRatchet_R04_chainKeepsItsRatchetKey(t *testing.T) {
 	x := parseState(t, alice)
 	f := x.forgeNext(1)
 	f.header.key = bytes.Repeat([]byte{9}, 32)
-	refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen)
+	refuse(t, bob, f.seal(), ratchet.ErrOpen)
 }
 
 // The first chain has none before it.
@@ -134,16 +138,16 @@ func TestRatchet_R08_firstChainHasNoPN(t *testing.T) {
 	fresh := bytes.Repeat([]byte{9}, 32)
 	f := x.forgeAgainst(fresh, 0)
 	f.header.pn = 1
-	refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen)
+	refuse(t, bob, f.seal(), ratchet.ErrOpen)
 	f.header.pn = 0
-	if _, _, err := bob.Open(f.seal(x.pq), ad, noon); err != nil {
+	if _, _, err := bob.Open(f.seal(), ad, noon); err != nil {
 		t.Fatalf("the forger does it wrong: %v", err)
 	}
 	seal(t, &alice, "x")
 	x = parseState(t, alice)
 	f = x.forgeAgainst(fresh, 0)
 	f.header.pn = 1
-	refuse(t, alice, f.seal(x.pq), ratchet.ErrOpen)
+	refuse(t, alice, f.seal(), ratchet.ErrOpen)
 }
 
 func TestRatchet_R22_noDowngrade(t *testing.T) {
@@ -155,19 +159,21 @@ func TestRatchet_R22_noDowngrade(t *testing.T) {
 		"message version 2":    func(f *forge) { f.version = 2 },
 		"suite 0":              func(f *forge) { f.header.suite = 0 },
 		"suite 2":              func(f *forge) { f.header.suite = 2 },
-		"post-quantum ratchet": func(f *forge) { f.header.scka = []byte{1} },
-		"long SCKA message":    func(f *forge) { f.header.scka = make([]byte, 300) },
+		"unknown type":         func(f *forge) { f.header.kind = 7 },
+		"chunks of no type":    func(f *forge) { f.header.chunks = []byte{1} },
+		"a chunk too many":     func(f *forge) { f.header.kind, f.header.chunks = 1, append(make([]byte, 96), 1) },
+		"number of no chunk":   func(f *forge) { f.header.first = 1 },
+		"no post-quantum part": func(f *forge) { f.header.unsettling = f.header.encode()[:42] },
+		"empty header":         func(f *forge) { f.header.unsettling = []byte{} },
+		"longer header":        func(f *forge) { f.header.unsettling = append(f.header.encode(), 0) },
 	} {
 		f := x.forgeNext(1)
 		edit(f)
-		t.Run(name, func(t *testing.T) { refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen) })
+		t.Run(name, func(t *testing.T) { refuse(t, bob, f.seal(), ratchet.ErrOpen) })
 	}
-	// A length of SCKA that is not there.
-	plain := x.forgeNext(1).header.encode()
-	plain[len(plain)-1] = 1
-	f := x.forgeNext(1)
-	msg := refSealBody(refSealHeader(1, f.hk, plain), x.pq, f.message, f.plaintext, ad)
-	refuse(t, bob, msg, ratchet.ErrOpen)
+	if _, _, err := bob.Open(x.forgeNext(1).seal(), ad, noon); err != nil {
+		t.Fatalf("the forger does it wrong: %v", err)
+	}
 }
 
 // GCM alone would open a message under another key that collides.
@@ -177,9 +183,9 @@ func TestRatchet_R14_commitmentIsChecked(t *testing.T) {
 	x := parseState(t, alice)
 	f := x.forgeNext(1)
 	header := refSealHeader(1, f.hk, f.header.encode())
-	good := refSealBody(header, x.pq, f.message, f.plaintext, ad)
+	good := f.seal()
 	// A ciphertext that is right in all but the commitment it binds.
-	bad := sealWithCommitment(header, x.pq, f.message, make([]byte, 16))
+	bad := sealWithCommitment(header, f.pq, f.message, make([]byte, 16))
 	refuse(t, bob, bad, ratchet.ErrOpen)
 	if _, _, err := bob.Open(good, ad, noon); err != nil {
 		t.Fatal(err)
@@ -207,9 +213,10 @@ func TestRatchet_R05_noKeyIsNotAKey(t *testing.T) {
 	message, _ := none.messageKey(0)
 	for _, key := range [][]byte{zero, bytes.Repeat([]byte{9}, 32)} {
 		for _, hk := range [][]byte{zero, parseState(t, bob).nextRecv, parseState(t, alice).nextRecv} {
-			f := &forge{hk: hk, message: message, version: 1, header: refHeader{suite: 1, key: key}}
-			for _, pq := range [][]byte{zero, parseState(t, bob).pq} {
-				msg := f.seal(pq)
+			f := &forge{hk: hk, message: message, version: 1, header: refHeader{suite: 1, key: key, epoch: 1, pqN: 1}}
+			for _, pq := range [][]byte{zero, parseState(t, bob).pq.recvChain().key(1)} {
+				f.pq = pq
+				msg := f.seal()
 				refuse(t, bob, msg, ratchet.ErrOpen)
 				refuse(t, alice, msg, ratchet.ErrOpen)
 				if _, _, err := wiped.Open(msg, ad, noon); !errors.Is(err, ratchet.ErrOpen) || wiped.CanOpen(msg) {
@@ -222,8 +229,9 @@ func TestRatchet_R05_noKeyIsNotAKey(t *testing.T) {
 	// to by nobody, yet a second new chain arrives.
 	open(t, &bob, seal(t, &alice, "x"), "x")
 	x := parseState(t, bob)
-	f := &forge{hk: x.nextRecv, message: message, version: 1, header: refHeader{suite: 1, key: bytes.Repeat([]byte{9}, 32)}}
-	refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen)
+	f := &forge{hk: x.nextRecv, message: message, pq: x.pq.recvChain().key(2), version: 1,
+		header: refHeader{suite: 1, key: bytes.Repeat([]byte{9}, 32), epoch: 1, pqN: 2}}
+	refuse(t, bob, f.seal(), ratchet.ErrOpen)
 }
 
 // badKeys are encodings that name no proper ratchet key.
@@ -277,7 +285,7 @@ func TestRatchet_R03_badRatchetKeys(t *testing.T) {
 				f = x.forgeAgainst(key, 0)
 			}
 			f.header.pn, f.header.key = 1, key
-			refuse(t, bob, f.seal(x.pq), ratchet.ErrOpen)
+			refuse(t, bob, f.seal(), ratchet.ErrOpen)
 		})
 	}
 	p256, err := ecdh.P256().GenerateKey(nil)
@@ -347,7 +355,7 @@ func TestRatchet_R18_otherSession(t *testing.T) {
 	}
 	refuse(t, bob, msg, ratchet.ErrOpen)
 	genuine := seal(t, &alice, "x")
-	const header = 63
+	const header = ratchet.Overhead - 32
 	refuse(t, bob, append(bytes.Clone(genuine[:header]), msg[header:]...), ratchet.ErrOpen)
 	refuse(t, bob, append(bytes.Clone(msg[:header]), genuine[header:]...), ratchet.ErrOpen)
 	other := seal(t, &alice, "y") // a body under another message's header

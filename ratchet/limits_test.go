@@ -77,7 +77,7 @@ func TestRatchet_R07_farJumpIsRefusedAtOnce(t *testing.T) {
 	for _, n := range []uint32{2 + ratchet.MaxSkip, 1 << 20, math.MaxUint32 - 1, math.MaxUint32} {
 		f := x.forgeNext(1)
 		f.header.n = n
-		msg := f.seal(x.pq)
+		msg := f.seal()
 		refuse(t, bob, msg, ratchet.ErrTooFar)
 		if allocs := testing.AllocsPerRun(10, func() { bob.Open(msg, ad, noon) }); allocs > 4 {
 			t.Errorf("a jump to %d allocates %v times", n, allocs)
@@ -88,7 +88,7 @@ func TestRatchet_R07_farJumpIsRefusedAtOnce(t *testing.T) {
 	for _, pn := range []uint32{2 + ratchet.MaxSkip, math.MaxUint32} {
 		f := parseState(t, alice).forgeChain(private, 0)
 		f.header.pn = pn
-		refuse(t, bob, f.seal(x.pq), ratchet.ErrTooFar)
+		refuse(t, bob, f.seal(), ratchet.ErrTooFar)
 	}
 }
 
@@ -229,12 +229,12 @@ func TestRatchet_R20_sizes(t *testing.T) {
 	}
 	x := parseState(t, alice)
 	f := x.forgeNext(3)
-	long := refSealBody(refSealHeader(1, f.hk, f.header.encode()), x.pq, f.message, nil, make([]byte, ratchet.MaxAD+1))
+	long := refSealBody(refSealHeader(1, f.hk, f.header.encode()), f.pq, f.message, nil, make([]byte, ratchet.MaxAD+1))
 	if _, _, err := bob.Open(long, make([]byte, ratchet.MaxAD+1), noon); !errors.Is(err, ratchet.ErrOpen) {
 		t.Errorf("associated data beyond the limit: %v", err)
 	}
 	f.plaintext = make([]byte, ratchet.MaxPlaintext+1)
-	refuse(t, bob, f.seal(parseState(t, bob).pq), ratchet.ErrOpen)
+	refuse(t, bob, f.seal(), ratchet.ErrOpen)
 }
 
 func TestRatchet_R20_counterLimit(t *testing.T) {
@@ -250,7 +250,7 @@ func TestRatchet_R20_counterLimit(t *testing.T) {
 	}
 	f := parseState(t, alice).forgeNext(0)
 	f.header.n, f.message = math.MaxUint32, make([]byte, 32)
-	refuse(t, bob, f.seal(a.pq), ratchet.ErrTooFar)
+	refuse(t, bob, f.seal(), ratchet.ErrTooFar)
 	restore(t, &alice)
 	restore(t, &bob)
 	open(t, &alice, seal(t, &bob, "reply"), "reply")
@@ -269,21 +269,32 @@ func TestRatchet_R01_stateSize(t *testing.T) {
 		open(t, &alice, seal(t, &bob, "x"), "x")
 		largest = max(largest, len(state(t, alice)), len(state(t, bob)))
 	}
-	if largest > 512 {
+	if largest > 8<<10 {
 		t.Errorf("a state without skipped keys has %d bytes", largest)
 	}
 	full := parseState(t, bob)
 	full.recv.n = 1 << 20
-	for i := range 4 {
-		full.closed = append(full.closed, bytes.Repeat([]byte{uint8(i)}, 32))
+	full.received = 9
+	for i := range uint64(4) {
+		full.closed = append(full.closed, refClosed{8 - i, bytes.Repeat([]byte{uint8(i)}, 32)})
+	}
+	// An epoch both still use and the next, while all but one chunk have come.
+	chain := &refPQChain{make([]byte, 32), 1 << 20}
+	full.pq.epochs = []refEpoch{{chain, chain}, {chain, chain}}
+	full.pq.first, full.pq.sending, full.pq.receiving = 4, 4, 4
+	full.pq.braid = append([]byte{7, 0, 0, 0, 0, 0, 0, 0, 5}, make([]byte, 64+64+32+960+2)...)
+	full.pq.braid = append(full.pq.braid, 35)
+	for i := range byte(35) {
+		full.pq.braid = append(append(full.pq.braid, 0, i), make([]byte, 32)...)
 	}
 	for i := range uint32(ratchet.MaxSkipped) {
-		full.skipped = append(full.skipped, refSkipped{chain: uint8(i % 5), n: i, key: make([]byte, 32)})
+		full.skipped = append(full.skipped, refSkipped{chain: 5 + uint64(i%5), n: i, key: make([]byte, 32)})
+		full.pq.skipped = append(full.pq.skipped, refSkipped{chain: 3, n: i, key: make([]byte, 32)})
 	}
 	if n := len(state(t, parse(t, full))); n != ratchet.MaxState {
 		t.Errorf("the largest state has %d bytes, MaxState is %d", n, ratchet.MaxState)
 	}
-	full.skipped = append(full.skipped, refSkipped{n: ratchet.MaxSkipped, key: make([]byte, 32)})
+	full.pq.skipped = append(full.pq.skipped, refSkipped{n: ratchet.MaxSkipped, key: make([]byte, 32)})
 	if _, err := ratchet.ParseSession(full.encode()); !errors.Is(err, ratchet.ErrState) {
 		t.Errorf("a state beyond MaxState: %v", err)
 	}
@@ -319,15 +330,15 @@ func TestRatchet_R01_impossibleStates(t *testing.T) {
 		"low-order self":          edit(good(), func(x *refState) { x.public = lowOrder }),
 		"nothing sent":            edit(good(), func(x *refState) { x.send.n = 0 }),
 		"nothing received":        edit(good(), func(x *refState) { x.recv.n = 0 }),
-		"nothing accepted":        edit(good(), func(x *refState) { x.accepted = 0 }),
-		"PN before receiving":     edit(good(), func(x *refState) { x.recv, x.accepted, x.closed, x.skipped, x.pn = nil, 0, nil, nil, 1 }),
-		"skipped before any":      edit(good(), func(x *refState) { x.recv, x.accepted, x.closed = nil, 0, nil }),
+		"nothing accepted":        edit(good(), func(x *refState) { x.opened = 0 }),
+		"PN before receiving":     edit(good(), func(x *refState) { x.recv, x.opened, x.received, x.closed, x.skipped, x.pn = nil, 0, 0, nil, nil, 1 }),
+		"skipped before any":      edit(good(), func(x *refState) { x.recv, x.opened, x.received, x.closed = nil, 0, 0, nil }),
 		"closed without keys":     edit(good(), func(x *refState) { x.skipped = x.skipped[1:] }),
-		"unknown chain":           edit(good(), func(x *refState) { x.skipped[0].chain = 2 }),
+		"unknown chain":           edit(good(), func(x *refState) { x.skipped[0].chain = 7 }),
 		"key from the future":     edit(good(), func(x *refState) { x.skipped[1].n = x.recv.n }),
 		"twice":                   edit(good(), func(x *refState) { x.skipped = append(x.skipped, x.skipped[1]) }),
 		"older after newer":       edit(good(), func(x *refState) { x.skipped[0], x.skipped[1] = x.skipped[1], x.skipped[0] }),
-		"counted in the future":   edit(good(), func(x *refState) { x.skipped[1].accepted = x.accepted + 1 }),
+		"counted in the future":   edit(good(), func(x *refState) { x.skipped[1].opened = x.opened + 1 }),
 		"too many closed":         edit(good(), func(x *refState) { x.closed = append(x.closed, x.closed[0], x.closed[0], x.closed[0], x.closed[0]) }),
 		"skipped count too small": edit(good(), func(x *refState) {})[:len(good().encode())-53],
 	}
@@ -347,7 +358,7 @@ func edit(x *refState, f func(*refState)) []byte {
 func TestRatchet_R02_malformedMessages(t *testing.T) {
 	alice, bob := newPair(t)
 	msg := seal(t, &alice, "text")
-	if v := binary.BigEndian.Uint16(msg[1:]); msg[0] != 1 || v != 60 {
+	if v := binary.BigEndian.Uint16(msg[1:]); msg[0] != 1 || v != 333 {
 		t.Fatalf("message begins with version %d, header length %d", msg[0], v)
 	}
 	for n := range len(msg) {

@@ -32,8 +32,11 @@ func used(before, after *refState) map[string][]byte {
 		secrets["DH output"] = refDH(after.private, before.peer)
 	}
 	message, _ := send.messageKey(send.n)
-	key, nonce, _ := refBodyKeys(before.pq, message)
+	c := before.pq.sendChain()
+	pq := c.key(c.n + 1)
+	key, nonce, _ := refBodyKeys(pq, message)
 	secrets["chain key"], secrets["message key"] = send.chain, message
+	secrets["post-quantum chain key"], secrets["post-quantum message key"] = c.next, pq
 	secrets["AES key"], secrets["nonce"] = key, nonce
 	return secrets
 }

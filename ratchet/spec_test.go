@@ -19,8 +19,12 @@ func TestSpec_everyRuleHasATest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	inner, err := filepath.Glob(filepath.Join("internal", "*", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var tests strings.Builder
-	for _, name := range files {
+	for _, name := range append(files, inner...) {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

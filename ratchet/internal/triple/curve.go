@@ -1,14 +1,16 @@
-package ratchet
+package triple
 
 import (
 	"crypto/ecdh"
 	"encoding/hex"
 	"slices"
+
+	"kith/ratchet/internal/kdf"
 )
 
 // lowOrder holds the canonical u-coordinates of the points of order 1, 2, 4 and
 // 8 on Curve25519 and its twist. A shared secret with one of them is all zeros.
-var lowOrder = [...][keySize]byte{
+var lowOrder = [...]kdf.Key{
 	{},
 	{1},
 	unhex32("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
@@ -16,17 +18,17 @@ var lowOrder = [...][keySize]byte{
 	unhex32("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
 }
 
-func unhex32(s string) [keySize]byte {
+func unhex32(s string) kdf.Key {
 	b, err := hex.DecodeString(s)
 	if err != nil {
 		panic("ratchet: bad constant: " + err.Error())
 	}
-	return [keySize]byte(b)
+	return kdf.Key(b)
 }
 
-// checkCurveKey refuses what crypto/ecdh would let pass: u-coordinates that are
+// CheckKey refuses with [ErrKey] what crypto/ecdh would let pass: u-coordinates that are
 // not reduced (a second name for the same key) and the points of low order.
-func checkCurveKey(u *[keySize]byte) error {
+func CheckKey(u *kdf.Key) error {
 	if !canonical(u) || slices.Contains(lowOrder[:], *u) {
 		return ErrKey
 	}
@@ -34,7 +36,7 @@ func checkCurveKey(u *[keySize]byte) error {
 }
 
 // canonical reports whether u, little-endian, is below p = 2^255-19.
-func canonical(u *[keySize]byte) bool {
+func canonical(u *kdf.Key) bool {
 	if u[31] != 0x7f {
 		return u[31] < 0x7f
 	}
@@ -48,7 +50,7 @@ func canonical(u *[keySize]byte) bool {
 
 // agree returns the X25519 shared secret. crypto/ecdh refuses the all-zero secret
 // in constant time.
-func agree(private *ecdh.PrivateKey, public *[keySize]byte) (z [keySize]byte, err error) {
+func agree(private *ecdh.PrivateKey, public *kdf.Key) (z kdf.Key, err error) {
 	p, err := ecdh.X25519().NewPublicKey(public[:])
 	if err != nil {
 		return z, ErrKey
