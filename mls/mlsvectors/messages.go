@@ -185,7 +185,12 @@ func (p *protection) openPrivate(b []byte) error {
 		return errors.New("no private message")
 	}
 	t := schedule.NewSecretTree(p.suite, 2, append([]byte(nil), p.v.Encryption...))
-	a, _, err := framing.OpenPrivate(p.suite, m.Private, p.v.SenderData, t, func(leaf uint32) bool { return leaf < 2 })
+	a, _, err := framing.OpenPrivate(p.suite, m.Private, p.v.SenderData, t, func(leaf uint32) error {
+		if leaf != 1 {
+			return errors.New("sender is not leaf 1")
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}

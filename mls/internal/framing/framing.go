@@ -101,18 +101,18 @@ func SenderKeys(s *suite.Suite, secret, ciphertext []byte) (key, nonce []byte) {
 	return senderKeys(s, secret, ciphertext)
 }
 
-// OpenPrivate decrypts a PrivateMessage. member reports whether a leaf is a
-// member. The signature is not verified yet, and the secret tree not changed: the
+// OpenPrivate decrypts a PrivateMessage. sender returns an error unless the member
+// at a leaf may have sent it. The signature is not verified yet, and the secret tree not changed: the
 // caller applies the step when all is well.
-func OpenPrivate(s *suite.Suite, p *wire.PrivateMessage, senderSecret []byte, secrets *schedule.SecretTree, member func(leaf uint32) bool) (*wire.AuthenticatedContent, *schedule.Step, error) {
+func OpenPrivate(s *suite.Suite, p *wire.PrivateMessage, senderSecret []byte, secrets *schedule.SecretTree, sender func(leaf uint32) error) (*wire.AuthenticatedContent, *schedule.Step, error) {
 	key, nonce := senderKeys(s, senderSecret, p.Ciphertext)
 	data, ok := s.Open(key, nonce, p.SenderData, p.SenderAAD(nil))
 	if !ok || len(data) != senderDataSize {
 		return nil, nil, rule.Break(rule.DoesNotOpen)
 	}
 	leaf, generation := binary.BigEndian.Uint32(data), binary.BigEndian.Uint32(data[4:])
-	if !member(leaf) {
-		return nil, nil, rule.Break(rule.SenderBlank)
+	if err := sender(leaf); err != nil {
+		return nil, nil, err
 	}
 	kind := schedule.Handshake
 	if p.Type == wire.ContentApplication {

@@ -149,6 +149,12 @@ func (t *SecretTree) begin(st *Step, leaf uint32) *[2]ratchet {
 	return st.ratchets
 }
 
+// Generation returns the generation of the step's keys.
+func (st *Step) Generation() uint32 { return st.used }
+
+// Wipe erases the step's keys.
+func (st *Step) Wipe() { st.Keys.wipe() }
+
 // Apply makes a step so. It must be the first one applied since it was taken.
 func (t *SecretTree) Apply(st *Step) {
 	if st.ratchets != nil {

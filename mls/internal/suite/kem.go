@@ -36,6 +36,14 @@ func (k *PrivateKey) Bytes() []byte { return k.bytes }
 // Public returns the public key. The caller must not change it.
 func (k *PrivateKey) Public() []byte { return k.public }
 
+// Clone returns a copy of the key that Wipe of k does not erase; nil of nil.
+func (k *PrivateKey) Clone() *PrivateKey {
+	if k == nil {
+		return nil
+	}
+	return &PrivateKey{slices.Clone(k.bytes), k.public, k.standard}
+}
+
 // Wipe erases the bytes of the key. What the standard library holds of it is left
 // to the garbage collector.
 func (k *PrivateKey) Wipe() {
@@ -98,8 +106,19 @@ func wrap(k hpke.PrivateKey, err error) (*PrivateKey, error) {
 
 func (s *standardKEM) generate() (*PrivateKey, error)         { return wrap(s.kem.GenerateKey()) }
 func (s *standardKEM) derive(ikm []byte) (*PrivateKey, error) { return wrap(s.kem.DeriveKeyPair(ikm)) }
-func (s *standardKEM) private(b []byte) (*PrivateKey, error)  { return wrap(s.kem.NewPrivateKey(b)) }
-func (s *standardKEM) usable(k *PrivateKey) bool              { return k != nil && k.standard != nil }
+
+// numberSizes are the sizes of the private keys that are numbers, by KEM.
+var numberSizes = map[uint16]int{0x0010: 32, 0x0011: 48, 0x0012: 66}
+
+// private takes a number without its leading zeros, too, as some write it.
+func (s *standardKEM) private(b []byte) (*PrivateKey, error) {
+	if size := numberSizes[s.kem.ID()]; len(b) < size {
+		b = append(make([]byte, size-len(b)), b...)
+	}
+	return wrap(s.kem.NewPrivateKey(b))
+}
+
+func (s *standardKEM) usable(k *PrivateKey) bool { return k != nil && k.standard != nil }
 
 // Points of order 8 on the curve and its twist; with 0, 1 and p-1 in every
 // encoding below 2^255 these are the keys whose exchange gives zero.

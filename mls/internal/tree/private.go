@@ -54,6 +54,15 @@ func (p *Private) Prune(t *Tree) *Private {
 	return q
 }
 
+// Clone returns a copy of p that shares no memory that Wipe erases.
+func (p *Private) Clone() *Private {
+	q := p.resized(len(p.keys))
+	for level, key := range q.keys {
+		q.keys[level] = key.Clone()
+	}
+	return q
+}
+
 // Wipe erases the keys that next does not have, or all if next is nil.
 func (p *Private) Wipe(next *Private) {
 	for level, key := range p.keys {

@@ -126,12 +126,11 @@ func (c *Capabilities) SupportsProposal(t uint16) bool {
 }
 
 func (r *Reader) capabilities() Capabilities {
-	list := func() []uint16 { return r.uint16s() }
-	return Capabilities{Versions: list(), Suites: list(), Extensions: list(), Proposals: list(), Credentials: list()}
+	return Capabilities{Versions: r.Uint16s(), Suites: r.Uint16s(), Extensions: r.Uint16s(), Proposals: r.Uint16s(), Credentials: r.Uint16s()}
 }
 
-// uint16s reads a vector of numbers of two bytes.
-func (r *Reader) uint16s() []uint16 {
+// Uint16s reads a vector of numbers of two bytes.
+func (r *Reader) Uint16s() []uint16 {
 	b := r.Opaque()
 	if len(b)%2 != 0 {
 		r.fail(rule.Encoding, "odd list of numbers")

@@ -1,0 +1,102 @@
+package mls
+
+import (
+	"crypto"
+	"slices"
+	"time"
+
+	"kith/mls/internal/rule"
+	"kith/mls/internal/suite"
+	"kith/mls/internal/wire"
+)
+
+// Client is who acts in groups: an identity, the key that signs for it, and what
+// this package has to ask the application. Fill it in and do not change it while
+// groups use it. The functions are called during calls of this package only; any
+// of them may be nil.
+type Client struct {
+	Suite      Suite
+	Credential Credential
+	// Signer signs; its public key is that of the credential. Any implementation
+	// will do, so the key may live elsewhere.
+	Signer crypto.Signer
+	// Capabilities and Extensions of the leaf nodes this client makes.
+	Capabilities Capabilities
+	Extensions   []Extension
+	// MaxLifetime is the longest lifetime of a key package that is accepted, 0 for
+	// DefaultMaxLifetime.
+	MaxLifetime time.Duration
+
+	// Authenticate is the Authentication Service of RFC 9420: it returns an error
+	// unless the credential may use the signature key. old is the leaf that the new
+	// one replaces, or nil. Without it every credential is accepted, and the caller
+	// looks at StagedCommit before it merges.
+	Authenticate func(m Member, old *Member) error
+	// PSK returns an external pre-shared key.
+	PSK func(id []byte) (secret []byte, ok bool)
+	// Resumption returns the resumption key of an epoch of another group, or of one
+	// that this group has forgotten; see Group.ResumptionKey.
+	Resumption func(groupID []byte, epoch uint64) (secret []byte, ok bool)
+	// InUse reports whether the client is in a group of this id, which then cannot be
+	// joined again.
+	InUse func(groupID []byte) bool
+}
+
+func (c *Client) impl() (*suite.Suite, []byte, error) {
+	impl, err := c.Suite.impl()
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := impl.SignatureKey(c.Signer)
+	if err != nil {
+		return nil, nil, rule.Breakf(rule.SignerKey, "of another suite")
+	}
+	return impl, key, nil
+}
+
+func (c *Client) authenticate(m Member, old *Member) error {
+	if c.Authenticate == nil {
+		return nil
+	}
+	if err := c.Authenticate(m, old); err != nil {
+		return rule.Breakf(rule.Authentication, "%v", err)
+	}
+	return nil
+}
+
+// capabilities returns what the client's leaf nodes list.
+func (c *Client) capabilities() wire.Capabilities {
+	caps := wire.Capabilities{Versions: []uint16{wire.MLS10}, Suites: []uint16{uint16(c.Suite)}}
+	for _, s := range c.Capabilities.Suites {
+		if s != c.Suite {
+			caps.Suites = append(caps.Suites, uint16(s))
+		}
+	}
+	caps.Extensions = slices.DeleteFunc(slices.Clone(c.Capabilities.Extensions), wire.DefaultExtension)
+	for _, e := range c.Extensions {
+		if !caps.SupportsExtension(e.Type) {
+			caps.Extensions = append(caps.Extensions, e.Type)
+		}
+	}
+	caps.Credentials = []uint16{CredentialBasic}
+	for _, t := range append(slices.Clone(c.Capabilities.Credentials), c.Credential.Type) {
+		if !slices.Contains(caps.Credentials, t) {
+			caps.Credentials = append(caps.Credentials, t)
+		}
+	}
+	return caps
+}
+
+// leaf returns an unsigned leaf node of the client.
+func (c *Client) leaf(source wire.LeafSource, encryptionKey, signatureKey []byte) *wire.LeafNode {
+	return &wire.LeafNode{
+		EncryptionKey: encryptionKey, SignatureKey: signatureKey, Credential: c.Credential.wire(),
+		Capabilities: c.capabilities(), Source: source, Extensions: wireExtensions(c.Extensions),
+	}
+}
+
+func signLeaf(s *suite.Suite, signer crypto.Signer, l *wire.LeafNode, groupID []byte, index uint32) error {
+	signature, err := s.Sign(signer, "LeafNodeTBS", l.TBS(groupID, index))
+	l.Signature = signature
+	return err
+}

@@ -1,0 +1,2 @@
+// Package mls is Messaging Layer Security, RFC 9420, whole.
+package mls
