@@ -193,51 +193,48 @@ func until(t *testing.T, p *braid.Profile, want func(*braid.Message) bool) (side
 	return
 }
 
-// TestRatchet_R28_forgedChunks: what completes with a wrong chunk is refused, and
-// without it goes on.
+// TestRatchet_R28_forgedChunks: what is completed by a wrong chunk is refused by
+// whoever completes it, at once where a MAC or hash covers it, and for ct1 when
+// the MAC over the whole ciphertext comes. The genuine message then goes on.
 func TestRatchet_R28_forgedChunks(t *testing.T) {
 	p := profile(8)
-	seen := map[braid.Type]int{}
-	for _, kind := range []braid.Type{braid.Hdr, braid.Ek, braid.EkCt1Ack, braid.Ct1, braid.Ct2} {
-		sides, to, m := until(t, p, func(m *braid.Message) bool { return m.Type == kind })
-		before := encode(t, &sides[to].state)
+	for _, tt := range []struct {
+		kind braid.Type
+		at   int // the byte that is forged
+	}{
+		{braid.Hdr, 5}, {braid.Hdr, 40}, {braid.Hdr, 70}, // rho, hash, MAC
+		{braid.Ek, 100}, {braid.EkCt1Ack, 0},
+		{braid.Ct1, 7}, {braid.Ct2, 0}, {braid.Ct2, 127}, {braid.Ct2, 128}, {braid.Ct2, 159}, // ciphertext, MAC
+	} {
+		sides, to, m := until(t, p, func(m *braid.Message) bool { return m.Type == tt.kind })
 		bad := *m
-		bad.Chunks[5] ^= 1
-		refusals := 0
-		for at := sides[to].state; refusals == 0; {
-			next := at
+		bad.Chunks[tt.at] ^= 1
+		before := encode(t, &sides[to].state)
+		victim := sides[to].state
+		for i := 0; ; i++ {
+			next := victim
 			_, err := next.Receive(p, &bad)
 			if errors.Is(err, braid.ErrPeer) {
-				refusals++
 				break
-			} else if err != nil {
-				t.Fatal(err)
 			}
-			// The rest comes as it should.
-			at = next
-			reply, _, err := at.Send(p)
+			if err != nil || i > 40 || next.Epoch() > m.Epoch {
+				t.Fatalf("type %d, byte %d: not refused: %v", tt.kind, tt.at, err)
+			}
+			if tt.kind == braid.Hdr || tt.kind == braid.Ct2 {
+				t.Fatalf("type %d, byte %d: not refused at once", tt.kind, tt.at)
+			}
+			victim = next // the rest comes as it should
+			reply, _, err := victim.Send(p)
 			if err != nil {
 				t.Fatal(err)
 			}
-			peer := sides[1-to].state
-			if _, err := peer.Receive(p, &reply); err != nil {
-				refusals++ // of a ciphertext for a key that is not the peer's
-				break
-			}
-			sides[1-to].state = peer
-			more := sides[1-to].send(t, p)
-			bad = *more
-			if at.Epoch() > m.Epoch+1 {
-				break
-			}
-		}
-		seen[kind] = refusals
-		if refusals == 0 {
-			t.Errorf("type %d: the forgery was never noticed", kind)
+			sides[1-to].receive(t, p, &reply)
+			bad = *sides[1-to].send(t, p)
 		}
 		if !bytes.Equal(before, encode(t, &sides[to].state)) {
 			t.Error("a copy was not independent")
 		}
+		sides[to].receive(t, p, m)
 	}
 }
 
