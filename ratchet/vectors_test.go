@@ -16,6 +16,7 @@ import (
 
 	"crypto/ecdh"
 	"crypto/rand"
+	"crypto/sha256"
 
 	"kith/ratchet"
 )
@@ -26,6 +27,7 @@ var vectorFile = filepath.Join("testdata", "vectors", "ratchet.txt")
 
 const vectorHead = `# Vectors of docs/spec/ratchet.md. Fields are hexadecimal, numbers or text; an empty line ends a step.
 # The steps of a conversation follow each other. "expect" is the outcome; what stands below it must come out.
+# "drawn-" is what was drawn at random: a private ratchet key, the seed d || z of an ML-KEM key, the m of an encapsulation.
 
 `
 
@@ -38,6 +40,7 @@ type script struct {
 	t     *testing.T
 	out   strings.Builder
 	sides map[string]*ratchet.Session
+	brief bool // states as their hash
 }
 
 func (s *script) fields(kv ...any) {
@@ -63,9 +66,36 @@ func (s *script) seal(who, text string) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	kv := []any{"step", "seal", "who", who, "plaintext", []byte(text), "ad", ad}
+	kv = append(kv, drawn(parseState(s.t, s.sides[who]), parseState(s.t, next))...)
+	kv = append(kv, "expect", "ok", "message", msg)
 	s.sides[who] = next
-	s.fields("step", "seal", "who", who, "plaintext", []byte(text), "ad", ad, "expect", "ok", "message", msg, "state", state(s.t, next))
+	s.fields(append(kv, s.state(next)...)...)
 	return msg
+}
+
+// drawn tells what a seal drew at random, from the states before and after it.
+func drawn(before, after *refState) (kv []any) {
+	if before.send == nil {
+		kv = append(kv, "drawn-ratchet-key", after.private)
+	}
+	const rest = 1 + 8 + 64 // phase, epoch, authenticator
+	switch {
+	case before.pq.braid[0] == 0:
+		kv = append(kv, "drawn-seed", after.pq.braid[rest:rest+64])
+	case before.pq.braid[0] == 6:
+		kv = append(kv, "drawn-m", after.pq.braid[rest+64:rest+96])
+	}
+	return kv
+}
+
+func (s *script) state(x *ratchet.Session) []any {
+	b := state(s.t, x)
+	if s.brief {
+		hash := sha256.Sum256(b)
+		return []any{"state-sha256", hash[:]}
+	}
+	return []any{"state", b}
 }
 
 func (s *script) open(who string, msg []byte, now time.Time, expect string) {
@@ -76,7 +106,7 @@ func (s *script) open(who string, msg []byte, now time.Time, expect string) {
 	kv := []any{"step", "open", "who", who, "message", msg, "ad", ad, "now", now.Unix(), "expect", expect}
 	if err == nil {
 		s.sides[who] = next
-		kv = append(kv, "plaintext", plaintext, "state", state(s.t, next))
+		kv = append(append(kv, "plaintext", plaintext), s.state(next)...)
 	}
 	s.fields(kv...)
 }
@@ -87,6 +117,7 @@ func writeVectors(t *testing.T) string {
 	s := &script{t: t}
 	s.out.WriteString(vectorHead)
 	s.conversation()
+	s.epochs()
 	s.hostile()
 	s.limits()
 	return s.out.String()
@@ -123,6 +154,36 @@ func (s *script) conversation() {
 	s.open("bob", a0, noon.Add(time.Hour), "does not open") // its chain is complete and gone
 	s.open("bob", a3, noon.Add(time.Hour+ratchet.SkippedAge+time.Second), "duplicate")
 	s.open("bob", a3, noon.Add(time.Hour+ratchet.SkippedAge), "ok")
+}
+
+// epochs has more than two whole epochs of the braid, with losses and a message
+// that comes late over an epoch's end.
+func (s *script) epochs() {
+	alice, bob := newPair(s.t)
+	s.start("epochs of the post-quantum ratchet; states as their hash", alice, bob)
+	s.brief = true
+	defer func() { s.brief = false }()
+	var late []byte
+	for i := range 28 {
+		if msg := s.seal("alice", fmt.Sprintf("ping %d", i)); i%9 == 4 {
+			s.seal("alice", "lost")
+			late = s.seal("alice", "late")
+			s.open("bob", msg, noon, "ok")
+		} else {
+			s.open("bob", msg, noon, "ok")
+		}
+		pong := s.seal("bob", fmt.Sprintf("pong %d", i))
+		if i%7 == 2 { // lost
+			pong = s.seal("bob", fmt.Sprintf("pong %d again", i))
+		}
+		s.open("alice", pong, noon, "ok")
+		if i%9 == 1 && late != nil {
+			s.open("bob", late, noon, "ok")
+		}
+	}
+	if s.sides["alice"].QuantumEpoch() < 3 || late == nil {
+		s.t.Fatalf("only %d epochs", s.sides["alice"].QuantumEpoch())
+	}
 }
 
 func (s *script) hostile() {
@@ -196,7 +257,7 @@ func TestRatchet_R24_vectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	sides := make(map[string]*ratchet.Session)
-	steps := 0
+	steps, brief := 0, false
 	for block := range strings.SplitSeq(strings.TrimSpace(string(file)), "\n\n") {
 		f := make(map[string]string)
 		for line := range strings.SplitSeq(block, "\n") {
@@ -208,12 +269,20 @@ func TestRatchet_R24_vectors(t *testing.T) {
 		switch f["step"] {
 		case "start":
 			sides["alice"], sides["bob"] = load(t, f["alice"]), load(t, f["bob"])
+			// There the reference would need what a hash does not tell;
+			// TestRatchet_R24_vectorsAreUpToDate plays it.
+			brief = strings.HasSuffix(f["name"], "hash")
 		case "seal":
+			if brief {
+				continue
+			}
 			next := load(t, f["state"])
 			checkSeal(t, parseState(t, sides[f["who"]]), parseState(t, next), unhex(t, f["message"]), string(unhex(t, f["plaintext"])))
 			sides[f["who"]] = next
 		case "open":
-			runOpen(t, sides, f)
+			if !brief {
+				runOpen(t, sides, f)
+			}
 		default:
 			steps--
 		}
