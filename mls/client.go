@@ -54,6 +54,14 @@ func (c *Client) impl() (*suite.Suite, []byte, error) {
 	return impl, key, nil
 }
 
+// longest returns the longest lifetime that is accepted.
+func (c *Client) longest() time.Duration {
+	if c.MaxLifetime == 0 {
+		return DefaultMaxLifetime
+	}
+	return c.MaxLifetime
+}
+
 func (c *Client) authenticate(m Member, old *Member) error {
 	if c.Authenticate == nil {
 		return nil

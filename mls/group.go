@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"iter"
 	"slices"
+	"time"
 
 	"kith/mls/internal/rule"
 	"kith/mls/internal/schedule"
@@ -57,8 +58,9 @@ type queued struct {
 }
 
 // Create makes a group of one member (section 11). The id should be random, of the
-// size of the suite's hash; nil asks for that.
-func (c *Client) Create(groupID []byte, extensions ...Extension) (*Group, error) {
+// size of the suite's hash; nil asks for that. The creator's first leaf lives as
+// long as the client's MaxLifetime allows, from an hour before now.
+func (c *Client) Create(groupID []byte, now time.Time, extensions ...Extension) (*Group, error) {
 	s, signatureKey, err := c.impl()
 	if err != nil {
 		return nil, err
@@ -75,7 +77,8 @@ func (c *Client) Create(groupID []byte, extensions ...Extension) (*Group, error)
 		return nil, err
 	}
 	leaf := c.leaf(wire.SourceKeyPackage, key.Public(), signatureKey)
-	leaf.NotAfter = 1<<64 - 1
+	leaf.NotBefore = uint64(max(0, now.Add(-time.Hour).Unix()))
+	leaf.NotAfter = leaf.NotBefore + uint64(c.longest()/time.Second)
 	if err := signLeaf(s, c.Signer, leaf, nil, 0); err != nil {
 		return nil, err
 	}

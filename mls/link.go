@@ -35,7 +35,7 @@ func (g *Group) Branch(groupID []byte, o CommitOptions, extensions []Extension, 
 }
 
 func (g *Group) link(c *Client, o CommitOptions, usage uint8, groupID []byte, list []wire.Extension, members []*KeyPackage) (*Group, *PendingCommit, error) {
-	next, err := c.Create(groupID, extensions(list)...)
+	next, err := c.Create(groupID, o.Now, extensions(list)...)
 	if err != nil {
 		return nil, nil, err
 	}

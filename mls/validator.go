@@ -185,10 +185,7 @@ func (v *validator) supports(c *wire.Capabilities) error {
 }
 
 func (v *validator) lifetime(l *wire.LeafNode) error {
-	longest := v.client.MaxLifetime
-	if longest == 0 {
-		longest = DefaultMaxLifetime
-	}
+	longest := v.client.longest()
 	if l.NotAfter < l.NotBefore || longest != AnyLifetime && l.NotAfter-l.NotBefore > uint64(longest/time.Second) {
 		return rule.Break(rule.LifetimeLength)
 	}

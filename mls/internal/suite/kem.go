@@ -30,8 +30,14 @@ type PrivateKey struct {
 	standard      hpke.PrivateKey // nil for X448
 }
 
-// Bytes returns the key as HPKE serialises it. The caller must not change it.
-func (k *PrivateKey) Bytes() []byte { return k.bytes }
+// Bytes returns the key as HPKE serialises it, nil of nil. The caller must not
+// change it.
+func (k *PrivateKey) Bytes() []byte {
+	if k == nil {
+		return nil
+	}
+	return k.bytes
+}
 
 // Public returns the public key. The caller must not change it.
 func (k *PrivateKey) Public() []byte { return k.public }

@@ -241,7 +241,8 @@ func (p *ParentNode) Append(b []byte) []byte {
 	return b
 }
 
-func (r *Reader) parentNode() *ParentNode {
+// ParentNode reads a ParentNode.
+func (r *Reader) ParentNode() *ParentNode {
 	p := &ParentNode{EncryptionKey: r.Opaque(), ParentHash: r.Opaque()}
 	b := r.Opaque()
 	if len(b)%4 != 0 {
@@ -287,7 +288,7 @@ func (r *Reader) RatchetTree() RatchetTree {
 		case 1:
 			n.Leaf = r.LeafNode()
 		case 2:
-			n.Parent = r.parentNode()
+			n.Parent = r.ParentNode()
 		default:
 			r.fail(rule.Encoding, "node type")
 		}
