@@ -32,6 +32,9 @@ type Profile struct {
 	// Closing says that headers carry the length of the epoch's chain before, so
 	// that a chain is skipped to its end and erased when the next is used.
 	Closing bool
+	// Keyless says that number 0 in the first epoch stands for a message of a peer
+	// who does not use this ratchet yet. Its key is zero.
+	Keyless bool
 	Rules   skipped.Rules
 }
 
@@ -221,6 +224,9 @@ const maxLabel = 48
 // Jump returns how many keys a header would skip, an upper bound for the room of
 // [State.Clone], or ErrTooFar, from the numbers alone.
 func (s *State) Jump(p *Profile, h *Header) (uint32, error) {
+	if p.Keyless && h.Epoch == 1 && h.N == 0 {
+		return 0, nil
+	}
 	if h.Epoch == 0 || h.N == 0 {
 		return 0, ErrPeer
 	}
@@ -255,6 +261,9 @@ func (s *State) Jump(p *Profile, h *Header) (uint32, error) {
 func (s *State) Key(p *Profile, h *Header, opened uint64, now int64) (key kdf.Key, err error) {
 	if _, err := s.Jump(p, h); err != nil {
 		return key, err
+	}
+	if h.N == 0 { // Keyless
+		return key, nil
 	}
 	number := h.Epoch - 1
 	e := s.find(number)
