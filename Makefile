@@ -1,5 +1,6 @@
 # make test       everything that can be checked on this machine
 # make bench      what it costs
+# make mutants    breaks rules one by one, to see tests fail
 # make generate   code made from .proto files, again
 # make fuzz       every fuzz target for FUZZTIME (20s)
 #
@@ -13,15 +14,15 @@ TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wind
 export GOFLAGS := -buildvcs=false
 export CGO_ENABLED := 0
 
-.PHONY: test needs format lint cross unit e2e bench generate fuzz
+.PHONY: test needs format lint cross arch oracle unit e2e bench mutants generate fuzz
 .NOTPARALLEL:
 
-test: needs format lint cross e2e unit
+test: needs format lint cross arch oracle e2e unit
 
 # What tests use besides Go: a command, and the Debian package it is in.
 NEEDS := protoc:protobuf-compiler exiftool:libimage-exiftool-perl zbarimg:zbar-tools \
 	gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon strace:strace fusermount3:fuse3 \
-	ip:iproute2 nft:nftables
+	ip:iproute2 nft:nftables qemu-aarch64-static:qemu-user-static qemu-s390x-static:qemu-user-static
 
 needs:
 	@missing=; for n in $(NEEDS); do command -v "$${n%%:*}" >/dev/null || missing="$$missing $${n#*:}"; done; \
@@ -44,8 +45,30 @@ cross:
 	@for t in $(TARGETS); do echo "build $$t"; \
 		GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./cmd/kith || exit 1; done
 
+# What is stored or sent is the same bytes everywhere: vectors on a machine of
+# 32 bits, another of 64, and one that is big-endian.
+arch:
+	$(if $(filter x86_64,$(shell uname -m)),GOARCH=386 $(GO) test $(VECTORS))
+	@for a in arm64:qemu-aarch64-static s390x:qemu-s390x-static; do \
+		if command -v "$${a#*:}" >/dev/null; then echo "vectors on $${a%:*}"; \
+			GOARCH=$${a%:*} $(GO) test -exec "$${a#*:}" $(VECTORS) || exit 1; \
+		else echo "skipped: no $${a#*:} for vectors on $${a%:*}"; fi; done
+
+VECTORS := ./identity ./media ./pqxdh ./ratchet -run 'R24|PQ08|[vV]ectors'
+
 unit:
+	@[ -d "$${KITH_VECTORS:-../shared/vectors}" ] || echo "skipped: tests with vectors by others (../shared/vectors is not there)"
 	$(GO) test ./...
+
+# libsignal as it is published for node, to talk to.
+oracle:
+	@if command -v npm >/dev/null; then \
+		for v in v103 v90; do (cd ratchet/oracle/$$v && npm ci --silent --no-audit --no-fund) || exit 1; done; \
+	else echo "skipped: no npm for libsignal, to hold the ratchet against"; fi
+
+# Breaks every rule on the list and sees the test it names fail.
+mutants:
+	$(GO) test ./ratchet/mutants -mutants -timeout 60m -v
 
 # Tests behind flags: they need more than a user's rights.
 e2e:

@@ -50,6 +50,7 @@ const importLaw = `
 	mls/internal/framing                    < mls, mls/mlsvectors
 	mls                                     < mls/mlsvectors
 	golang.org/x/crypto/chacha20poly1305    < mls/internal/suite
+	golang.org/x/crypto/cryptobyte          < mls
 	github.com/cloudflare/circl             < mls/internal/suite
 
 	golang.org/x/crypto/argon2              < internal/vault
@@ -326,6 +327,37 @@ func TestLayout_pureRoomsTouchNothing(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// secretive are the rooms where nearly every array of bytes is a secret.
+var secretive = []string{"pqxdh", "ratchet", "ratchet/internal/kdf", "ratchet/internal/mlkem768", "ratchet/internal/erasure",
+	"ratchet/internal/skipped", "ratchet/internal/braid", "ratchet/internal/spqr", "ratchet/internal/triple"}
+
+// compareEarly are functions that stop at the first difference, which tells how
+// much of a guess was right.
+var compareEarly = map[string][]string{"bytes": {"Equal", "Compare", "HasPrefix", "EqualFold"}, "slices": {"Equal", "Compare"},
+	"reflect": {"DeepEqual"}, "cmp": {"Compare"}}
+
+func TestLayout_secretsAreComparedInConstantTime(t *testing.T) {
+	rooms := map[string]bool{}
+	for _, s := range sources(t) {
+		if !slices.Contains(secretive, s.room) {
+			continue
+		}
+		rooms[s.room] = true
+		for n := range ast.Preorder(s.file) {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				continue
+			}
+			if x, ok := sel.X.(*ast.Ident); ok && slices.Contains(compareEarly[x.Name], sel.Sel.Name) {
+				t.Errorf("%s: %s.%s takes time that depends on what it compares; use crypto/subtle", s.fset.Position(n.Pos()), x.Name, sel.Sel.Name)
+			}
+		}
+	}
+	if len(rooms) != len(secretive) {
+		t.Errorf("looked into %d rooms of %d", len(rooms), len(secretive))
 	}
 }
 

@@ -363,6 +363,29 @@ func TestRatchet_R18_otherSession(t *testing.T) {
 	open(t, &bob, genuine, "x")
 }
 
+// TestRatchet_R18_splices joins the beginning of one message and the end of another
+// at every place, of one chain and of two.
+func TestRatchet_R18_splices(t *testing.T) {
+	alice, bob := conversation(t)
+	first := seal(t, &alice, "of one length")
+	second := seal(t, &alice, "of the same.!")
+	mallory, _ := conversation(t)
+	other := seal(t, &mallory, "of the same..")
+	for i := 1; i < len(first); i++ {
+		for _, pair := range [][2][]byte{{first, second}, {second, first}, {first, other}, {other, first}} {
+			spliced := append(bytes.Clone(pair[0][:i]), pair[1][i:]...)
+			if bytes.Equal(spliced, first) || bytes.Equal(spliced, second) {
+				continue // they begin alike
+			}
+			if next, plaintext, err := bob.Open(spliced, ad, noon); err != ratchet.ErrOpen || next != nil || plaintext != nil {
+				t.Fatalf("spliced at %d: %v", i, err)
+			}
+		}
+	}
+	open(t, &bob, second, "of the same.!")
+	open(t, &bob, first, "of one length")
+}
+
 func TestRatchet_R18_canOpen(t *testing.T) {
 	alice, bob := conversation(t)
 	late := seal(t, &alice, "late")
