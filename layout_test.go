@@ -518,3 +518,30 @@ func TestSpec_linksLeadSomewhere(t *testing.T) {
 		}
 	})
 }
+
+// TestAssurance_namesTestsThatExist: a table of proofs must not name what is gone.
+func TestAssurance_namesTestsThatExist(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("docs", "assurance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	walkFiles(t, "_test.go", func(name string) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(string(b), -1) {
+			there[m[1]] = true
+		}
+	})
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(string(doc), -1)
+	for _, m := range named {
+		if !there[m[1]] {
+			t.Errorf("docs/assurance.md names %s, which is no test", m[1])
+		}
+	}
+	if len(named) < 31 {
+		t.Errorf("docs/assurance.md names %d tests", len(named))
+	}
+}

@@ -1,5 +1,6 @@
-// Package ratchet keeps a two-party session: Signal's Double Ratchet (revision 4)
-// with header encryption, the deferred sending step, and message keys that commit.
+// Package ratchet keeps a two-party session: Signal's Triple Ratchet (Double
+// Ratchet revision 4 with the Sparse Post-Quantum Ratchet beside it) with header
+// encryption, the deferred sending step, and message keys that commit.
 //
 // Both parties share [Secrets] from a handshake, which this package knows nothing
 // of. The initiator calls [NewInitiator], the other side [NewResponder]; then each
@@ -19,19 +20,21 @@
 //
 // Messages may come late, twice, in any order or never, within the limits of this
 // package; each opens at most once. Whoever steals a session cannot read what
-// was opened before (forward secrecy), and cannot read what follows the next
-// round trip, if he only listens and has no quantum computer (post-compromise
-// security). A message tells an onlooker only its length: counters and ratchet keys
-// are encrypted. A failed Open changes nothing.
+// was opened before (forward secrecy), and if he only listens cannot read what follows
+// the next round trip; with a quantum computer it takes him two epochs of the
+// post-quantum ratchet to fall behind, about fourteen round trips (post-compromise
+// security). [Session.QuantumStale] tells when that ratchet has stopped turning.
+// A message tells an onlooker only its length: counters, ratchet keys and what
+// belongs to the post-quantum ratchet are encrypted. A failed Open changes nothing.
 //
 // # What it does not do
 //
 // It does not pad, retransmit, keep time, or tell sessions of one peer apart beyond
-// [Session.CanOpen]. The first suite has no post-quantum ratchet: after a theft
-// of state, healing is classical. Before that, the handshake's ML-KEM protects
-// all of it.
+// [Session.CanOpen]. A conversation in which only one side speaks does not heal.
 //
-// The format is specified in docs/spec/ratchet.md. No function here starts a
+// The format is specified in docs/spec/ratchet.md. The engine is in internal/triple,
+// its parts beside it; another suite of the same engine speaks with libsignal in tests
+// (package oracle). No function here starts a
 // goroutine or reads a clock. A Session is not changed by its methods except by
 // Wipe, so it may be used concurrently as long as nobody wipes it.
 package ratchet
