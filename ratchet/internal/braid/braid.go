@@ -25,6 +25,9 @@ const (
 
 	// MaxChunks is how many chunks a message carries at most.
 	MaxChunks = 8
+	// Numbers is how many chunk numbers are in use: far more than are needed, and
+	// few enough that chunks are quick to make.
+	Numbers = 1024
 	// needed is how many chunks the longest of the four pieces is cut into.
 	needed = mlkem768.VectorSize / erasure.ChunkSize
 )
@@ -67,7 +70,8 @@ func (t Type) Carries(limit int) int { return min(limit, t.size()/erasure.ChunkS
 func (t Type) Valid() bool { return t <= Ct2 }
 
 // Message is what one side tells the other with each message of the session.
-// Chunk i of Count lies at Chunks[32*i:] and has index First+i mod 2^16.
+// Chunk i of Count lies at Chunks[32*i:]; the first has number First, and after
+// Numbers-1 comes 0.
 type Message struct {
 	Epoch  uint64
 	Type   Type
@@ -144,7 +148,7 @@ func (s *State) Send(p *Profile) (m Message, secret *Secret, err error) {
 	m.First = s.next
 	for i := range m.Count {
 		erasure.AppendChunk(m.Chunks[:i*erasure.ChunkSize], s.out, s.next)
-		s.next++
+		s.next = after(s.next)
 	}
 	return m, secret, nil
 }

@@ -18,12 +18,12 @@ func (s *State) collect(m *Message, a, b Type) []byte {
 	need := a.size() / erasure.ChunkSize
 	in := make([]byte, len(s.in), min(len(s.in)+m.Count*storedChunk, need*storedChunk))
 	copy(in, s.in)
-	for i := 0; i < m.Count && len(in) < need*storedChunk; i++ {
-		index := m.First + uint16(i)
-		if stored(in, index) {
+	number := m.First
+	for i := 0; i < m.Count && len(in) < need*storedChunk; i, number = i+1, after(number) {
+		if stored(in, number) {
 			continue
 		}
-		in = binary.BigEndian.AppendUint16(in, index)
+		in = binary.BigEndian.AppendUint16(in, number)
 		in = append(in, m.Chunks[i*erasure.ChunkSize:(i+1)*erasure.ChunkSize]...)
 	}
 	if len(in) < need*storedChunk {
@@ -34,9 +34,17 @@ func (s *State) collect(m *Message, a, b Type) []byte {
 	return decode(in, a.size())
 }
 
-func stored(in []byte, index uint16) bool {
+// after is the number of the chunk that follows. A peer may use any numbers.
+func after(number uint16) uint16 {
+	if number == Numbers-1 {
+		return 0
+	}
+	return number + 1
+}
+
+func stored(in []byte, number uint16) bool {
 	for ; len(in) > 0; in = in[storedChunk:] {
-		if binary.BigEndian.Uint16(in) == index {
+		if binary.BigEndian.Uint16(in) == number {
 			return true
 		}
 	}

@@ -82,7 +82,7 @@ func (s *State) Read(r *cryptobyte.String) bool {
 		(!f.out || readPart(r, &s.out, s.phase.outSize())) &&
 		(!f.ct1 || readPart(r, &s.ct1, mlkem768.Ciphertext1Size)) &&
 		(!f.ct2 || readPart(r, &s.ct2, ct2Size)) &&
-		(!f.next || r.ReadUint16(&s.next)) &&
+		(!f.next || r.ReadUint16(&s.next) && s.next < Numbers) &&
 		(!f.in || s.readIn(r))
 }
 
