@@ -29,7 +29,7 @@ type Session struct {
 
 // Options are what both sides must agree on beside the handshake.
 type Options struct {
-	Negotiable bool // see Suite
+	Negotiable, WithoutPQ bool // see Suite
 	// Registration is our registration id, sent in the first messages.
 	Registration uint32
 }
@@ -40,7 +40,7 @@ func NewInitiator(i *Initiated, o Options, signedPreKey *PublicKey) (*Session, e
 	if err != nil {
 		return nil, ErrKey
 	}
-	s := &Session{suite: &Suite{Self: i.Identities[0], Peer: i.Identities[1], Negotiable: o.Negotiable}, base: i.BaseKey}
+	s := &Session{suite: &Suite{Self: i.Identities[0], Peer: i.Identities[1], Negotiable: o.Negotiable, WithoutPQ: o.WithoutPQ}, base: i.BaseKey}
 	pending := i.PreKeyMessage
 	pending.RegistrationID = o.Registration
 	s.pending = &pending
@@ -57,7 +57,7 @@ func NewResponder(secrets *Secrets, o Options, signed *KeyPair, base PublicKey) 
 	if err != nil {
 		return nil, ErrKey
 	}
-	s := &Session{suite: &Suite{Self: secrets.Identities[1], Peer: secrets.Identities[0], Negotiable: o.Negotiable}, base: base}
+	s := &Session{suite: &Suite{Self: secrets.Identities[1], Peer: secrets.Identities[0], Negotiable: o.Negotiable, WithoutPQ: o.WithoutPQ}, base: base}
 	if s.ratchet, err = triple.NewResponder(s.suite, secrets.engine(), self); err != nil {
 		return nil, fmt.Errorf("signalv4: responder: %w", err)
 	}

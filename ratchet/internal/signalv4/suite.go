@@ -15,8 +15,12 @@ import (
 
 // The bounds that libsignal has.
 const (
-	// MaxJump is how many messages of a chain may be skipped at once.
+	// MaxJump is how many messages of a chain of the Double Ratchet may be skipped
+	// at once.
 	MaxJump = 25000
+	// MaxPQJump is the same for SPQR. libsignal has the same number there, but counts
+	// the message itself, too: what it refuses first is this limit.
+	MaxPQJump = MaxJump - 1
 	// MaxSkipped is how many skipped keys are kept.
 	MaxSkipped = 2000
 	// MaxChains is how many receiving chains are known.
@@ -45,7 +49,7 @@ var forced = spqr.Profile{
 	Start:   "Signal PQ Ratchet V1 Chain  Start", // two spaces
 	Add:     "Signal PQ Ratchet V1 Chain Add Epoch",
 	Next:    "Signal PQ Ratchet V1 Chain Next",
-	MaxJump: MaxJump,
+	MaxJump: MaxPQJump,
 	Rules:   rules,
 }
 
@@ -64,6 +68,9 @@ type Suite struct {
 	// Negotiable says whether the peer may be one who negotiates SPQR, as
 	// libsignal did before version 0.92, or one who does not have it at all.
 	Negotiable bool
+	// WithoutPQ makes us one who does not have SPQR, to see who refuses that.
+	// What the peer sends is then read as if it were negotiable.
+	WithoutPQ bool
 }
 
 var _ triple.Suite = (*Suite)(nil)
@@ -76,7 +83,7 @@ func (*Suite) Limits() *triple.Limits { return &limits }
 
 // SPQR is the profile of the post-quantum ratchet.
 func (s *Suite) SPQR() *spqr.Profile {
-	if s.Negotiable {
+	if s.Negotiable || s.WithoutPQ {
 		return &negotiable
 	}
 	return &forced
@@ -121,7 +128,7 @@ func (s *Suite) Locate(msg []byte, chains *triple.Chains, h *triple.Header) (tri
 
 // readPQ reads an SPQR message. A negotiable session also takes none at all.
 func (s *Suite) readPQ(b []byte, h *spqr.Header) bool {
-	if len(b) == 0 && s.Negotiable {
+	if len(b) == 0 && (s.Negotiable || s.WithoutPQ) {
 		*h = spqr.Header{Message: braid.Message{Epoch: 1}}
 		return true
 	}
@@ -150,10 +157,10 @@ func (*Suite) Fits(plaintext, ad int) bool {
 
 // Seal makes a SignalMessage. The associated data becomes its field of addresses.
 func (s *Suite) Seal(_ *kdf.Key, h *triple.Header, ec, pq *kdf.Key, plaintext, ad []byte) []byte {
-	return s.seal(h, ec, pq, plaintext, ad, pqMessage(&h.PQ))
-}
-
-func (s *Suite) seal(h *triple.Header, ec, pq *kdf.Key, plaintext, ad, pqRatchet []byte) []byte {
+	pqRatchet := pqMessage(&h.PQ)
+	if s.WithoutPQ {
+		pq, pqRatchet = new(kdf.Key), nil
+	}
 	keys := expand(ec, pq)
 	defer clear(keys[:])
 	m := Message{
