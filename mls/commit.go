@@ -237,13 +237,17 @@ func (c *committing) welcome(next *Group, joiner, psk []byte) ([]byte, error) {
 	_, key, nonce := schedule.Welcome(s, joiner, psk)
 	w := &wire.Welcome{Suite: s.ID, GroupInfo: s.Seal(key, nonce, wire.Marshal(info), nil)}
 	clear(key)
+	seal, err := schedule.SecretSealer(s, w.GroupInfo)
+	if err != nil {
+		return nil, err
+	}
 	secrets := &wire.GroupSecrets{JoinerSecret: joiner, PSKs: c.plan.psks}
 	for i, leaf := range c.plan.added {
 		if c.path != nil {
 			secrets.HasPath, secrets.PathSecret = true, c.path.SecretFor(leaf)
 		}
 		kp := c.plan.keyPackages[i]
-		sealed, err := schedule.SealSecrets(s, kp.InitKey, s.KeyPackageRef(wire.Marshal(kp)), w.GroupInfo, secrets)
+		sealed, err := seal(kp.InitKey, s.KeyPackageRef(wire.Marshal(kp)), secrets)
 		if err != nil {
 			return nil, rule.AsLocal(rule.Breakf(rule.KeyForm, "init key"))
 		}

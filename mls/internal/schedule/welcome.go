@@ -8,13 +8,16 @@ import (
 	"kith/mls/internal/wire"
 )
 
-// SealSecrets encrypts the group secrets of a welcome to a new member's init key
-// (section 12.4.3.1).
-func SealSecrets(s *suite.Suite, initKey, ref, encryptedInfo []byte, secrets *wire.GroupSecrets) (wire.EncryptedGroupSecrets, error) {
-	plaintext := wire.Marshal(secrets)
-	defer clear(plaintext)
-	output, ciphertext, err := s.EncryptWithLabel(initKey, "Welcome", encryptedInfo, plaintext)
-	return wire.EncryptedGroupSecrets{NewMember: ref, Secrets: wire.HPKECiphertext{KEMOutput: output, Ciphertext: ciphertext}}, err
+// SecretSealer returns a function that encrypts the group secrets of a welcome to
+// new members (section 12.4.3.1).
+func SecretSealer(s *suite.Suite, encryptedInfo []byte) (func(initKey, ref []byte, secrets *wire.GroupSecrets) (wire.EncryptedGroupSecrets, error), error) {
+	seal, err := s.Sealer("Welcome", encryptedInfo)
+	return func(initKey, ref []byte, secrets *wire.GroupSecrets) (wire.EncryptedGroupSecrets, error) {
+		plaintext := wire.Marshal(secrets)
+		defer clear(plaintext)
+		output, ciphertext, err := seal(initKey, plaintext)
+		return wire.EncryptedGroupSecrets{NewMember: ref, Secrets: wire.HPKECiphertext{KEMOutput: output, Ciphertext: ciphertext}}, err
+	}, err
 }
 
 // OpenSecrets decrypts the group secrets that a welcome has for a key package.

@@ -19,6 +19,7 @@ type kem interface {
 	private(b []byte) (*PrivateKey, error)
 	checkPublic(pub []byte) error
 	seal(pub, info, plaintext []byte) (output, ciphertext []byte, err error)
+	sealer(info []byte) (Sealer, error)
 	open(k *PrivateKey, output, info, ciphertext []byte) ([]byte, error)
 	exportTo(pub []byte, n int) (output, secret []byte, err error)
 	exportFrom(k *PrivateKey, output []byte, n int) ([]byte, error)
@@ -76,6 +77,14 @@ func (s *Suite) EncryptWithLabel(pub []byte, label string, context, plaintext []
 	return s.kem.seal(pub, labelled(label, context), plaintext)
 }
 
+// Sealer is EncryptWithLabel with label and context chosen.
+type Sealer func(pub, plaintext []byte) (output, ciphertext []byte, err error)
+
+// Sealer returns EncryptWithLabel for many plaintexts with one context.
+func (s *Suite) Sealer(label string, context []byte) (Sealer, error) {
+	return s.kem.sealer(labelled(label, context))
+}
+
 // DecryptWithLabel is the function of section 5.1.3.
 func (s *Suite) DecryptWithLabel(k *PrivateKey, label string, context, output, ciphertext []byte) ([]byte, error) {
 	return s.kem.open(k, output, labelled(label, context), ciphertext)
@@ -97,6 +106,14 @@ type standardKEM struct {
 	kem  hpke.KEM
 	kdf  hpke.KDF
 	aead hpke.AEAD
+	// encapsulate is what kem does to a public key, with the shared secret to be had;
+	// schedule goes on from there as hpke does.
+	encapsulate func(pub []byte) (output, shared []byte, err error)
+	schedule    *schedule
+}
+
+func (s *standardKEM) sealer(info []byte) (Sealer, error) {
+	return s.schedule.sealer(info, s.encapsulate)
 }
 
 func wrap(k hpke.PrivateKey, err error) (*PrivateKey, error) {
@@ -114,7 +131,7 @@ func (s *standardKEM) generate() (*PrivateKey, error)         { return wrap(s.ke
 func (s *standardKEM) derive(ikm []byte) (*PrivateKey, error) { return wrap(s.kem.DeriveKeyPair(ikm)) }
 
 // numberSizes are the sizes of the private keys that are numbers, by KEM.
-var numberSizes = map[uint16]int{0x0010: 32, 0x0011: 48, 0x0012: 66}
+var numberSizes = map[uint16]int{kemP256: 32, kemP384: 48, kemP521: 66}
 
 // private takes a number without its leading zeros, too, as some write it.
 func (s *standardKEM) private(b []byte) (*PrivateKey, error) {
@@ -139,6 +156,9 @@ var lowOrder = [...]string{
 }
 
 const (
+	kemP256   = 0x0010
+	kemP384   = 0x0011
+	kemP521   = 0x0012
 	kemX25519 = 0x0020
 	kemXWing  = 0x647a
 )

@@ -33,23 +33,78 @@ type Suite struct {
 // XWing is the private-use code point of the hybrid suite.
 const XWing = 0xf001
 
+const (
+	kdfSHA256, kdfSHA384, kdfSHA512 = 1, 2, 3
+	aeadAES128, aeadAES256, aeadCha = 1, 2, 3
+)
+
 var suites = [...]*Suite{
-	{ID: 1, Name: "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519", Nh: 32, Nk: 16, Nn: 12, hash: sha256.New, aead: gcm,
-		kem: &standardKEM{hpke.DHKEM(ecdh.X25519()), hpke.HKDFSHA256(), hpke.AES128GCM()}, signer: ed25519Scheme{}},
-	{ID: 2, Name: "MLS_128_DHKEMP256_AES128GCM_SHA256_P256", Nh: 32, Nk: 16, Nn: 12, hash: sha256.New, aead: gcm,
-		kem: &standardKEM{hpke.DHKEM(ecdh.P256()), hpke.HKDFSHA256(), hpke.AES128GCM()}, signer: ecdsaScheme{elliptic.P256(), sha256.New}},
-	{ID: 3, Name: "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519", Nh: 32, Nk: 32, Nn: 12, hash: sha256.New, aead: chacha20poly1305.New,
-		kem: &standardKEM{hpke.DHKEM(ecdh.X25519()), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305()}, signer: ed25519Scheme{}},
-	{ID: 4, Name: "MLS_256_DHKEMX448_AES256GCM_SHA512_Ed448", Nh: 64, Nk: 32, Nn: 12, hash: sha512.New, aead: gcm,
-		kem: &x448KEM{aeadID: 2, aead: gcm}, signer: ed448Scheme{}},
-	{ID: 5, Name: "MLS_256_DHKEMP521_AES256GCM_SHA512_P521", Nh: 64, Nk: 32, Nn: 12, hash: sha512.New, aead: gcm,
-		kem: &standardKEM{hpke.DHKEM(ecdh.P521()), hpke.HKDFSHA512(), hpke.AES256GCM()}, signer: ecdsaScheme{elliptic.P521(), sha512.New}},
-	{ID: 6, Name: "MLS_256_DHKEMX448_CHACHA20POLY1305_SHA512_Ed448", Nh: 64, Nk: 32, Nn: 12, hash: sha512.New, aead: chacha20poly1305.New,
-		kem: &x448KEM{aeadID: 3, aead: chacha20poly1305.New}, signer: ed448Scheme{}},
-	{ID: 7, Name: "MLS_256_DHKEMP384_AES256GCM_SHA384_P384", Nh: 48, Nk: 32, Nn: 12, hash: sha512.New384, aead: gcm,
-		kem: &standardKEM{hpke.DHKEM(ecdh.P384()), hpke.HKDFSHA384(), hpke.AES256GCM()}, signer: ecdsaScheme{elliptic.P384(), sha512.New384}},
-	{ID: XWing, Name: "MLS_256_XWING_AES256GCM_SHA384_Ed25519", Nh: 48, Nk: 32, Nn: 12, hash: sha512.New384, aead: gcm,
-		kem: &standardKEM{hpke.MLKEM768X25519(), hpke.HKDFSHA384(), hpke.AES256GCM()}, signer: ed25519Scheme{}},
+	curveSuite(1, "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519", ecdh.X25519(), kemX25519, kdfSHA256, aeadAES128, ed25519Scheme{}),
+	curveSuite(2, "MLS_128_DHKEMP256_AES128GCM_SHA256_P256", ecdh.P256(), kemP256, kdfSHA256, aeadAES128, ecdsaScheme{elliptic.P256(), sha256.New}),
+	curveSuite(3, "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519", ecdh.X25519(), kemX25519, kdfSHA256, aeadCha, ed25519Scheme{}),
+	x448Suite(4, "MLS_256_DHKEMX448_AES256GCM_SHA512_Ed448", aeadAES256),
+	curveSuite(5, "MLS_256_DHKEMP521_AES256GCM_SHA512_P521", ecdh.P521(), kemP521, kdfSHA512, aeadAES256, ecdsaScheme{elliptic.P521(), sha512.New}),
+	x448Suite(6, "MLS_256_DHKEMX448_CHACHA20POLY1305_SHA512_Ed448", aeadCha),
+	curveSuite(7, "MLS_256_DHKEMP384_AES256GCM_SHA384_P384", ecdh.P384(), kemP384, kdfSHA384, aeadAES256, ecdsaScheme{elliptic.P384(), sha512.New384}),
+	xwingSuite(),
+}
+
+// symmetric returns a suite without its asymmetric parts, and HPKE's schedule.
+func symmetric(id uint16, name string, kem, kdf, aead uint16) (*Suite, *schedule) {
+	s := &Suite{ID: id, Name: name, Nn: 12}
+	switch kdf {
+	case kdfSHA256:
+		s.Nh, s.hash = sha256.Size, sha256.New
+	case kdfSHA384:
+		s.Nh, s.hash = sha512.Size384, sha512.New384
+	case kdfSHA512:
+		s.Nh, s.hash = sha512.Size, sha512.New
+	}
+	switch aead {
+	case aeadAES128:
+		s.Nk, s.aead = 16, gcm
+	case aeadAES256:
+		s.Nk, s.aead = 32, gcm
+	case aeadCha:
+		s.Nk, s.aead = chacha20poly1305.KeySize, chacha20poly1305.New
+	}
+	return s, &schedule{kem: kem, kdf: kdf, aeadID: aead, hash: s.hash, aead: s.aead, keySize: s.Nk}
+}
+
+// standard returns HPKE of the standard library with these algorithms, all of
+// which it has.
+func standard(kem hpke.KEM, c *schedule) *standardKEM {
+	kdf, err := hpke.NewKDF(c.kdf)
+	if err != nil {
+		panic("mls: " + err.Error())
+	}
+	aead, err := hpke.NewAEAD(c.aeadID)
+	if err != nil {
+		panic("mls: " + err.Error())
+	}
+	return &standardKEM{kem: kem, kdf: kdf, aead: aead, schedule: c}
+}
+
+func curveSuite(id uint16, name string, curve ecdh.Curve, kem, kdf, aead uint16, signer scheme) *Suite {
+	s, c := symmetric(id, name, kem, kdf, aead)
+	k := standard(hpke.DHKEM(curve), c)
+	k.encapsulate = curveEncapsulation(curve, s.hash, kem) // the KEM's hash is the suite's
+	s.kem, s.signer = k, signer
+	return s
+}
+
+func x448Suite(id uint16, name string, aead uint16) *Suite {
+	s, c := symmetric(id, name, x448ID, kdfSHA512, aead)
+	s.kem, s.signer = &x448KEM{c}, ed448Scheme{}
+	return s
+}
+
+func xwingSuite() *Suite {
+	s, c := symmetric(XWing, "MLS_256_XWING_AES256GCM_SHA384_Ed25519", kemXWing, kdfSHA384, aeadAES256)
+	k := standard(hpke.MLKEM768X25519(), c)
+	k.encapsulate = xwingEncapsulation
+	s.kem, s.signer = k, ed25519Scheme{}
+	return s
 }
 
 // ByID returns the suite of this code point.

@@ -88,13 +88,14 @@ func (n *node) checkUnmerged(first uint32, level int) error {
 
 // checkKeys checks that no key is twice in the tree, and the form of inner keys.
 func (t *Tree) checkKeys() (err error) {
-	keys, signers := make(map[string]bool, 2*t.Members()), make(map[string]bool, t.Members())
+	keys := make(map[string]bool, 2*t.Members()) // whether it is a parent's
+	signers := make(map[string]bool, t.Members())
 	t.root.each(func(n *node) bool {
 		key := string(n.key())
-		twice := keys[key]
-		keys[key] = true
+		parents, twice := keys[key]
+		keys[key] = n.parent != nil
 		switch {
-		case n.parent != nil && twice:
+		case twice && (n.parent != nil || parents):
 			err = rule.Break(rule.ParentKeyTwice)
 		case n.parent != nil && !t.suite.CheckPublicKey(n.parent.EncryptionKey):
 			err = rule.Breakf(rule.KeyForm, "parent node")
