@@ -3,9 +3,9 @@ package oracle_test
 import (
 	"cmp"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +50,7 @@ type conversation struct {
 	us       *ours
 	them     *theirs
 	log      *transcript // nil: not recorded
+	short    bool        // whether texts are numbers only
 	weStart  bool
 	flights  []flying
 	old      []flying
@@ -100,7 +101,10 @@ func (c *conversation) speak(byUs bool, n int) {
 		c.turns[index(byUs)]++
 		c.lastToUs = toUs
 	}
-	text := fmt.Sprintf("%d ", n) + strings.Repeat("all work and no play ", c.r.IntN(8))
+	text := strconv.Itoa(n)
+	if !c.short {
+		text += strings.Repeat(" all work and no play", c.r.IntN(8))
+	}
 	w := c.party(byUs).seal(c.t, text)
 	c.sent++
 	f := flying{w, !byUs, c.turns[index(byUs)], n}
