@@ -78,6 +78,7 @@ e2e:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e/)
+	$(GO) test ./ratchet/oracle -run TestFigures -figures -timeout 15m -v
 	@if [ -d e2e/bench ]; then $(GO) test ./e2e/bench -run TestTargets -bench-all -timeout 30m -v; fi
 
 # protoc is Debian's protobuf-compiler; its plugins are tools of this module.
