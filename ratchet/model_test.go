@@ -180,7 +180,8 @@ func (w *world) settle() {
 	}
 }
 
-// FuzzActions lets bytes choose who sends, and what the network and the disk do.
+// FuzzActions lets bytes choose who sends and what the network does. Both sessions
+// are stored and restored at every step.
 func FuzzActions(f *testing.F) {
 	f.Add([]byte{0, 1, 0x84, 0, 0x80, 1, 4, 0})
 	f.Add([]byte("some more actions, in no particular order whatever"))
@@ -188,6 +189,8 @@ func FuzzActions(f *testing.F) {
 		w := newWorld(t)
 		for actions = actions[:min(len(actions), 600)]; len(actions) >= 2; {
 			actions = actions[w.do(actions):]
+			restore(t, &w.sides[0].session)
+			restore(t, &w.sides[1].session)
 		}
 		w.settle()
 	})

@@ -250,7 +250,7 @@ func (s *State) receiveCt1(m *Message) {
 
 // receiveCt2 ends the epoch on the side that made the key pair.
 func (s *State) receiveCt2(p *Profile, m *Message) (*Secret, error) {
-	if m.Type != Ct2 {
+	if m.Type != Ct2 || s.epoch == math.MaxUint64 {
 		return nil, nil
 	}
 	if s.phase == ct1Received { // the peer has the vector
@@ -260,9 +260,6 @@ func (s *State) receiveCt2(p *Profile, m *Message) (*Secret, error) {
 	b := s.collect(m, Ct2, Ct2)
 	if b == nil {
 		return nil, nil
-	}
-	if s.epoch == math.MaxUint64 {
-		return nil, ErrPeer
 	}
 	ct2, theirs := b[:mlkem768.Ciphertext2Size], b[mlkem768.Ciphertext2Size:]
 	shared, err := mlkem768.Decapsulate(&s.seed, s.ct1, ct2)

@@ -293,6 +293,35 @@ func TestRatchet_R27_chunkNumbersWrap(t *testing.T) {
 	}
 }
 
+// In the last epoch there is nothing wrong but that it does not end.
+func TestRatchet_R28_lastEpoch(t *testing.T) {
+	p := profile(8)
+	sides := newSides(p)
+	for _, s := range sides {
+		b := encode(t, &s.state)
+		for i := range 8 {
+			b[1+i] = 0xff
+		}
+		r := cryptobyte.String(b)
+		if !s.state.Read(&r) {
+			t.Fatal("the last epoch does not load")
+		}
+		s.last = math.MaxUint64 - 1
+	}
+	for range 40 {
+		sides[1].receive(t, p, sides[0].send(t, p))
+		sides[0].receive(t, p, sides[1].send(t, p))
+	}
+	if sides[1].last != math.MaxUint64 || sides[0].last != math.MaxUint64-1 || sides[0].state.Epoch() != math.MaxUint64 {
+		t.Errorf("the sides know %d and %d epochs", sides[0].last, sides[1].last)
+	}
+	for _, epoch := range []uint64{0, math.MaxUint64 - 1} {
+		m := braid.Message{Epoch: epoch, Type: braid.Ct2, Count: 5}
+		sides[0].receive(t, p, &m)
+		sides[1].receive(t, p, &m)
+	}
+}
+
 // A type that does not matter in a state changes nothing.
 func TestRatchet_R28_wrongTypeIsIgnored(t *testing.T) {
 	p := profile(1)
