@@ -11,7 +11,10 @@ import (
 	"time"
 )
 
-var seedFlag = flag.Uint64("oracle.seed", 0, "seed of the conversations with libsignal; 0 draws one")
+var (
+	seedFlag     = flag.Uint64("oracle.seed", 0, "seed of the conversations with libsignal; 0 draws one")
+	messagesFlag = flag.Int("oracle.messages", 650, "messages of each conversation with libsignal, at least")
+)
 
 // pattern says whose turn it is.
 type pattern struct {
@@ -28,11 +31,11 @@ var patterns = []pattern{
 }
 
 // epochsWanted is how many secrets of the post-quantum ratchet a conversation
-// goes through, and messagesWanted how many messages it has at least.
+// goes through at least. One that has not after so many messages more than wanted
+// never will.
 const (
-	epochsWanted   = 6
-	messagesWanted = 650
-	messagesMost   = 4000
+	epochsWanted = 6
+	messagesMore = 3500
 )
 
 // flying is a message under way, or one that has been delivered and may come again.
@@ -70,8 +73,8 @@ func (c *conversation) party(us bool) party {
 // run holds a conversation of a pattern, until enough was said.
 func (c *conversation) run(p *pattern) {
 	c.t.Helper()
-	for n := 0; c.sent < messagesWanted || c.us.Sessions[c.us.peer].Epoch() < epochsWanted; n++ {
-		if n > messagesMost {
+	for n := 0; c.sent < *messagesFlag || c.us.Sessions[c.us.peer].Epoch() < epochsWanted; n++ {
+		if n > *messagesFlag+messagesMore {
 			c.t.Fatalf("%d epochs in %d messages", c.us.Sessions[c.us.peer].Epoch(), c.sent)
 		}
 		byUs := p.speaks(c.r, n) == c.weStart
