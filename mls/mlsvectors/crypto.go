@@ -7,6 +7,7 @@ import (
 	"kith/mls/internal/framing"
 	"kith/mls/internal/schedule"
 	"kith/mls/internal/suite"
+	"kith/mls/internal/tree"
 	"kith/mls/internal/wire"
 )
 
@@ -47,12 +48,25 @@ func verifyCryptoBasics(v *cryptoBasics) error {
 	if err != nil {
 		return err
 	}
+	if err := lengths(s, v.Expand.Length, v.DeriveTree.Length); err != nil {
+		return err
+	}
 	return errors.Join(
 		expect("ref_hash", s.RefHash(v.RefHash.Label, v.RefHash.Value), v.RefHash.Out),
 		expect("expand_with_label", s.ExpandWithLabel(v.Expand.Secret, v.Expand.Label, v.Expand.Context, v.Expand.Length), v.Expand.Out),
 		expect("derive_secret", s.DeriveSecret(v.Derive.Secret, v.Derive.Label), v.Derive.Out),
 		expect("derive_tree_secret", s.DeriveTreeSecret(v.DeriveTree.Secret, v.DeriveTree.Label, v.DeriveTree.Generation, v.DeriveTree.Length), v.DeriveTree.Out),
 		v.verifySign(s), v.verifyEncrypt(s))
+}
+
+// lengths checks that a suite can derive as many bytes.
+func lengths(s *suite.Suite, list ...int) error {
+	for _, n := range list {
+		if n < 0 || n > 255*s.Nh {
+			return fmt.Errorf("cannot derive %d bytes", n)
+		}
+	}
+	return nil
 }
 
 func (v *cryptoBasics) verifySign(s *suite.Suite) error {
@@ -112,7 +126,7 @@ func verifySecretTree(v *secretTree) error {
 	}
 	key, nonce := framing.SenderKeys(s, v.SenderData.Secret, v.SenderData.Ciphertext)
 	err = errors.Join(expect("sender data key", key, v.SenderData.Key), expect("sender data nonce", nonce, v.SenderData.Nonce))
-	t := schedule.NewSecretTree(s, uint32(len(v.Leaves)), v.Encryption)
+	t := schedule.NewSecretTree(s, tree.Capacity(uint32(len(v.Leaves))), v.Encryption)
 	for leaf, generations := range v.Leaves {
 		for _, g := range generations {
 			err = errors.Join(err,
@@ -183,6 +197,9 @@ func verifyKeySchedule(v *keySchedule) error {
 		secrets, encryption := schedule.FromJoiner(s, joiner, psk, context)
 		external, err := s.DeriveKeyPair(secrets.ExternalSecret)
 		if err != nil {
+			return err
+		}
+		if err := lengths(s, e.Exporter.Length); err != nil {
 			return err
 		}
 		if err := errors.Join(

@@ -19,6 +19,9 @@ type treeMath struct {
 }
 
 func verifyTreeMath(v *treeMath) error {
+	if v.Leaves == 0 || v.Leaves != tree.Capacity(v.Leaves) {
+		return fmt.Errorf("%d leaves are no full tree", v.Leaves)
+	}
 	if got := tree.Width(v.Leaves); got != v.Nodes {
 		return fmt.Errorf("%d nodes, want %d", got, v.Nodes)
 	}
@@ -85,6 +88,9 @@ func verifyTreeOperations(v *treeOperations) error {
 			return err
 		}
 	case wire.ProposalUpdate:
+		if before.Leaf(v.Sender) == nil {
+			return errors.New("sender is no member")
+		}
 		e.Update(v.Sender, p.Leaf)
 	case wire.ProposalRemove:
 		if before.Leaf(p.Removed) == nil {
@@ -182,7 +188,11 @@ func verifyTreeKEM(v *treeKEM) error {
 		return err
 	}
 	for i := range v.Paths {
-		if err := errors.Join(v.verifyPath(t, members, i), v.verifyOwnPath(s, t, members, v.Paths[i].Sender)); err != nil {
+		err := v.verifyPath(t, members, i)
+		if err == nil {
+			err = v.verifyOwnPath(s, t, members, v.Paths[i].Sender)
+		}
+		if err != nil {
 			return fmt.Errorf("path of leaf %d: %w", v.Paths[i].Sender, err)
 		}
 	}
@@ -193,6 +203,9 @@ func verifyTreeKEM(v *treeKEM) error {
 func (v *treeKEM) members(s *suite.Suite, t *tree.Tree) (map[uint32]*tree.Private, error) {
 	members := map[uint32]*tree.Private{}
 	for _, l := range v.Private {
+		if t.Leaf(l.Index) == nil {
+			return nil, fmt.Errorf("leaf %d is blank", l.Index)
+		}
 		key, err := s.NewPrivateKey(l.EncryptionKey)
 		if err != nil {
 			return nil, err
@@ -201,6 +214,9 @@ func (v *treeKEM) members(s *suite.Suite, t *tree.Tree) (map[uint32]*tree.Privat
 		for _, secret := range l.PathSecrets {
 			if key, err = tree.DerivePrivate(s, secret.Secret); err != nil {
 				return nil, err
+			}
+			if tree.Level(secret.Node) > t.Depth() {
+				return nil, fmt.Errorf("node %d is not in the tree", secret.Node)
 			}
 			p = p.With(tree.Level(secret.Node), key)
 		}
@@ -216,6 +232,9 @@ func (v *treeKEM) members(s *suite.Suite, t *tree.Tree) (map[uint32]*tree.Privat
 
 func (v *treeKEM) verifyPath(t *tree.Tree, members map[uint32]*tree.Private, i int) error {
 	c := &v.Paths[i]
+	if t.Leaf(c.Sender) == nil {
+		return errors.New("sender is no member")
+	}
 	r := wire.NewReader(c.Path)
 	path := r.UpdatePath()
 	if err := r.Done(); err != nil {
@@ -232,6 +251,9 @@ func (v *treeKEM) verifyPath(t *tree.Tree, members map[uint32]*tree.Private, i i
 	for leaf, private := range members {
 		if leaf == c.Sender {
 			continue
+		}
+		if int(leaf) >= len(c.PathSecrets) {
+			return fmt.Errorf("no path secret for leaf %d", leaf)
 		}
 		secret, err := after.OpenSecret(private, c.Sender, path, context)
 		if err != nil {

@@ -192,6 +192,9 @@ func (t *Tree) openSecret(p *Private, sender uint32, path *wire.UpdatePath, cont
 			if key == nil || !bytes.Equal(key.Public(), e.node.key()) {
 				continue
 			}
+			if i >= len(path.Nodes) || j >= len(path.Nodes[i].Secrets) {
+				return nil, 0, rule.Break(rule.PathCiphertexts)
+			}
 			c := path.Nodes[i].Secrets[j]
 			secret, err := t.suite.DecryptWithLabel(key, "UpdatePathNode", context, c.KEMOutput, c.Ciphertext)
 			if err != nil || len(secret) != t.suite.Nh {

@@ -1,0 +1,73 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"kith/mls/internal/rule"
+)
+
+func TestReader_lengthsHaveOneForm(t *testing.T) {
+	for n, want := range map[int]int{0: 1, 63: 1, 64: 2, 16383: 2, 16384: 4, MaxVector: 4} {
+		b := AppendLength(nil, n)
+		r := NewReader(b)
+		if got := r.Length(); got != n || r.Done() != nil || len(b) != want {
+			t.Errorf("%d: %x reads as %d", n, b, got)
+		}
+	}
+	for _, b := range [][]byte{{0x40, 63}, {0x80, 0, 0x3f, 0xff}, {0xc0, 0, 0, 0, 0, 0, 0, 1}, {}, {0x40}, {0x80, 0, 0}} {
+		r := NewReader(b)
+		r.Length()
+		if !errors.Is(r.Done(), &rule.Error{Rule: rule.Encoding}) {
+			t.Errorf("%x is read", b)
+		}
+	}
+}
+
+func TestReader_firstErrorSticks(t *testing.T) {
+	r := NewReader([]byte{5, 1})
+	if r.Opaque() != nil || r.Uint64() != 0 || r.Uint8() != 0 || r.Bool() || r.Length() != 0 || r.Len() != 0 {
+		t.Error("something is read behind an error")
+	}
+	first := r.Err()
+	r.Fail("another")
+	if first == nil || r.Done() != first {
+		t.Error("the first error does not stick")
+	}
+}
+
+func TestReader_elementsAreBounded(t *testing.T) {
+	many := bytes.Repeat([]byte{0}, MaxElements)
+	read := func(b []byte) error {
+		r := NewReader(AppendOpaque(nil, b))
+		Vector(r, (*Reader).Bool)
+		return r.Done()
+	}
+	if err := read(many); err != nil {
+		t.Error(err)
+	}
+	if err := read(append(many, 0)); !errors.Is(err, &rule.Error{Rule: rule.TooLong}) {
+		t.Error(err)
+	}
+}
+
+func TestReader_strangeValuesRefused(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"presence": {2}, "node type": {3, 1, 3, 0}, "odd leaves": {9, 1, 2, 0, 0, 5, 0, 0, 0, 0, 1},
+	} {
+		r := NewReader(b)
+		if name == "presence" {
+			r.Bool()
+		} else {
+			r.RatchetTree()
+		}
+		if r.Err() == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+	r := NewReader([]byte{1, 0xab})
+	if r.Uint16s(); r.Err() == nil {
+		t.Error("half a number is read")
+	}
+}
