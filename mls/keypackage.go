@@ -147,7 +147,7 @@ func ParsePrivateKeyPackage(b []byte) (*PrivateKeyPackage, error) {
 		return nil, ErrState
 	}
 	p, err := ImportKeyPackage(message, initKey, leafKey)
-	if err != nil {
+	if err != nil || !bytes.Equal(p.initKey.Bytes(), initKey) || !bytes.Equal(p.leafKey.Bytes(), leafKey) {
 		return nil, ErrState
 	}
 	return p, nil

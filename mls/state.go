@@ -3,6 +3,7 @@ package mls
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"kith/mls/internal/rule"
@@ -45,10 +46,11 @@ func (c *Client) Restore(state []byte) (*Group, error) {
 // MarshalEpoch returns the part of the state that stays the same for the whole
 // epoch: tree, keys, key schedule. Of the tree only what differs from base's is
 // encoded, if base is not nil: store one epoch in full and others against it. It
-// holds no message keys, so going back to it is safe.
+// holds no message keys, so going back to it is safe. A group that was wiped cannot be
+// stored.
 func (g *Group) MarshalEpoch(base *Group) ([]byte, error) {
-	if g.secrets == nil {
-		return nil, errArgument("group has no secrets")
+	if g.secrets.InitSecret == nil {
+		return nil, rule.Break(rule.GroupClosed) // wiped: nothing is worth storing
 	}
 	b := []byte{stateVersion}
 	b = wire.AppendOpaque(b, wire.Marshal(&g.context))
@@ -123,7 +125,7 @@ func (c *Client) RestoreEpoch(epoch, ratchets []byte, base *Group) (*Group, erro
 	if !bytes.Equal(leaf.SignatureKey, signatureKey) {
 		return nil, rule.Break(rule.SignerKey)
 	}
-	if g.private = g.private.Prune(g.tree); !g.closed && g.private.Key(0) == nil {
+	if !g.private.Of(g.tree) {
 		return nil, ErrState
 	}
 	if ratchets == nil {
@@ -150,7 +152,7 @@ func (g *Group) readEpoch(r *wire.Reader, base *Group) {
 	g.interim, g.tag = r.Opaque(), r.Opaque()
 	leaf := r.Uint32()
 	keys := wire.Vector(r, func(r *wire.Reader) *suite.PrivateKey { return readKey(g.suite, r) })
-	if len(keys) == 0 {
+	if len(keys) == 0 || len(keys) > bits.Len(MaxMembers) {
 		r.Fail("private keys")
 		return
 	}
@@ -160,7 +162,9 @@ func (g *Group) readEpoch(r *wire.Reader, base *Group) {
 	}
 	g.secrets = &schedule.Epoch{}
 	for _, secret := range g.secrets.Fields() {
-		*secret = slices.Clone(r.Opaque())
+		if *secret = slices.Clone(r.Opaque()); len(*secret) != g.suite.Nh {
+			r.Fail("secret")
+		}
 	}
 	g.past = wire.Vector(r, func(r *wire.Reader) pastEpoch { return pastEpoch{r.Uint64(), slices.Clone(r.Opaque())} })
 	if g.closed = r.Bool(); r.Bool() {
@@ -184,7 +188,7 @@ func readKey(s *suite.Suite, r *wire.Reader) *suite.PrivateKey {
 		return nil
 	}
 	key, err := s.NewPrivateKey(b)
-	if err != nil {
+	if err != nil || !bytes.Equal(key.Bytes(), b) {
 		r.Fail("private key")
 	}
 	return key

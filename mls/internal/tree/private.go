@@ -54,6 +54,19 @@ func (p *Private) Prune(t *Tree) *Private {
 	return q
 }
 
+// Of reports whether p has the key of its leaf and none that is not of this tree.
+func (p *Private) Of(t *Tree) bool {
+	if len(p.keys) != t.depth+1 || p.Leaf >= t.Leaves() || p.keys[0] == nil {
+		return false
+	}
+	for level, key := range p.keys {
+		if key != nil && !bytes.Equal(key.Public(), t.at(p.Leaf, level).key()) {
+			return false
+		}
+	}
+	return true
+}
+
 // Clone returns a copy of p that shares no memory that Wipe erases.
 func (p *Private) Clone() *Private {
 	q := p.resized(len(p.keys))
