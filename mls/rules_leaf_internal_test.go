@@ -47,10 +47,11 @@ func TestMLS_V26_leafSourceRefused(t *testing.T) {
 	f.refuses(f.bob, forge{}.proposal(t, f.alice, addOf(kp)), rule.LeafSource)
 }
 
-func TestMLS_V27_leafWithoutVersionOrSuiteRefused(t *testing.T) {
+func TestMLS_V27_leafWithoutVersionRefused(t *testing.T) {
 	f := newFixture(t, nil)
-	f.badLeaf(func(l *wire.LeafNode) { l.Capabilities.Versions = []uint16{2} }, rule.LeafVersionSuite)
-	f.badLeaf(func(l *wire.LeafNode) { l.Capabilities.Suites = []uint16{2, 3} }, rule.LeafVersionSuite)
+	f.badLeaf(func(l *wire.LeafNode) { l.Capabilities.Versions = []uint16{2} }, rule.LeafVersion)
+	f.badLeaf(func(l *wire.LeafNode) { l.Capabilities.Versions = nil }, rule.LeafVersion)
+	f.takes(f.bob, forge{leaf: func(l *wire.LeafNode) { l.Capabilities.Suites = []uint16{2, 3} }}.update(t, f.alice))
 }
 
 func TestMLS_V28_leafWithoutItsCredentialTypeRefused(t *testing.T) {

@@ -154,7 +154,7 @@ func TestMLS_V25_leavesOfTheTreeAreChecked(t *testing.T) {
 	_, err := f.joinTree(leaf(func(l *wire.LeafNode) { l.Credential.Identity = []byte("carla") }))
 	breaks(t, err, rule.LeafSignature)
 	for id, change := range map[rule.ID]func(l *wire.LeafNode){
-		rule.LeafVersionSuite:   func(l *wire.LeafNode) { l.Capabilities.Versions = nil },
+		rule.LeafVersion:        func(l *wire.LeafNode) { l.Capabilities.Versions = nil },
 		rule.LeafCredentialType: func(l *wire.LeafNode) { l.Capabilities.Credentials = nil },
 		rule.LeafExtension:      func(l *wire.LeafNode) { l.Extensions = []wire.Extension{{Type: privateExt}} },
 		rule.KeyForm:            func(l *wire.LeafNode) { l.EncryptionKey = make([]byte, 32) },

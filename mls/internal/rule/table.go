@@ -30,7 +30,7 @@ const (
 
 	LeafSignature      ID = 25
 	LeafSource         ID = 26
-	LeafVersionSuite   ID = 27
+	LeafVersion        ID = 27
 	LeafCredentialType ID = 28
 	LeafExtension      ID = 29
 	LeafRequired       ID = 30
@@ -141,7 +141,7 @@ var table = [...]struct {
 
 	LeafSignature:      {Peer, "signature of the leaf node does not verify"},
 	LeafSource:         {Peer, "leaf node source does not fit its place"},
-	LeafVersionSuite:   {Peer, "leaf node does not support version or cipher suite of the group"},
+	LeafVersion:        {Peer, "leaf node does not list the protocol version"},
 	LeafCredentialType: {Peer, "leaf node does not list the type of its own credential"},
 	LeafExtension:      {Peer, "leaf node has an extension it does not list"},
 	LeafRequired:       {Peer, "leaf node lacks a required capability"},
