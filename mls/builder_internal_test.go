@@ -19,17 +19,14 @@ import (
 // A builder of messages that the package refuses to make: it has the keys of a
 // member and none of the scruples. What it leaves alone is as it must be.
 
-// bench is a group of three in one epoch, whose ratchet tree has every node, and a
+// fixture is a group of three in one epoch, whose ratchet tree has every node, and a
 // client who is not in it.
 type fixture struct {
-	t                       *testing.T
-	alice, bob, carol       *Group
-	dave                    *Client
-	daveKey                 *PrivateKeyPackage
-	aliceC, bobC, carolC    *Client
-	clientOptions           func(*Client)
-	groupExtensions         []Extension
-	welcomeForDave, message []byte
+	t                    *testing.T
+	alice, bob, carol    *Group
+	dave                 *Client
+	daveKey              *PrivateKeyPackage
+	aliceC, bobC, carolC *Client
 }
 
 var (
@@ -170,7 +167,8 @@ type forged struct {
 	next             *Group
 }
 
-func change1(p *wire.Proposal, g *Group) change {
+// inline returns a proposal as g commits it.
+func inline(p *wire.Proposal, g *Group) change {
 	if g.private == nil {
 		return change{Proposal: p, sender: wire.Sender{Type: wire.SenderNewMemberCommit}}
 	}
@@ -187,7 +185,7 @@ func (o forge) commit(t testing.TB, g *Group) *forged {
 	var list []change
 	body := &wire.Commit{}
 	for _, w := range o.list {
-		list = append(list, change1(w, g))
+		list = append(list, inline(w, g))
 		body.Proposals = append(body.Proposals, wire.ProposalOrRef{Proposal: w})
 		switch w.Type {
 		case wire.ProposalRemove:
@@ -204,7 +202,7 @@ func (o forge) commit(t testing.TB, g *Group) *forged {
 		body.Proposals = append(body.Proposals, wire.ProposalOrRef{Ref: ref})
 	}
 	if !o.noApply {
-		must(t, forceApply(g, p, list))
+		must(t, g.apply(p, list))
 	}
 	if o.plan != nil {
 		o.plan(p)
@@ -268,11 +266,6 @@ func (g *Group) advanceWith(a *arrival) (*Group, []byte, []byte, error) {
 	copied := *g
 	copied.client = &client
 	return copied.advance(a)
-}
-
-// forceApply applies proposals without a look at them.
-func forceApply(g *Group, p *plan, list []change) error {
-	return g.apply(p, list)
 }
 
 func (o forge) makePath(t testing.TB, g *Group, p *plan, body *wire.Commit) *tree.Path {
@@ -413,7 +406,7 @@ func (o forge) makeWelcome(t testing.TB, g, next *Group, p *plan, path *tree.Pat
 	return wire.Marshal(&wire.Message{Format: wire.FormatWelcome, Welcome: w})
 }
 
-// private seals forged content of g with a chosen padding and leaf index.
+// forgePrivate seals content of g with a chosen padding and leaf index.
 func forgePrivate(t testing.TB, g *Group, leaf uint32, padding []byte) []byte {
 	t.Helper()
 	c := &wire.FramedContent{
@@ -434,7 +427,7 @@ func forgePrivate(t testing.TB, g *Group, leaf uint32, padding []byte) []byte {
 	return wire.Marshal(&wire.Message{Format: wire.FormatPrivate, Private: p})
 }
 
-// keyPackage makes a key package of c that differs from a proper one.
+// forgeKeyPackage makes a key package of c that differs from a proper one.
 func forgeKeyPackage(t testing.TB, c *Client, leaf func(l *wire.LeafNode), kp func(k *wire.KeyPackage)) *wire.KeyPackage {
 	t.Helper()
 	s, signatureKey, err := c.impl()

@@ -2,6 +2,7 @@ package mls
 
 import (
 	"crypto"
+	"slices"
 	"time"
 
 	"kith/mls/internal/rule"
@@ -81,19 +82,62 @@ func (c *committing) collect(inline []Proposal) error {
 		list = append(list, change{Proposal: w, sender: self})
 		c.commit.Proposals = append(c.commit.Proposals, wire.ProposalOrRef{Proposal: w})
 	}
-	if !c.o.OmitQueued {
-		for _, q := range c.g.choose(list) {
-			list = append(list, q.change())
-			c.commit.Proposals = append(c.commit.Proposals, wire.ProposalOrRef{Ref: q.ref})
-		}
+	var err error
+	if c.plan, err = c.try(list); err != nil || c.o.OmitQueued {
+		return err
 	}
-	p := &plan{committer: self.Index, now: c.o.Now}
+	for i := range list {
+		list[i].checked = true
+	}
+	return c.addQueued(list)
+}
+
+// addQueued plans the waiting proposals beside the given ones. One that is fine
+// alone may not be so here: then each is tried in turn.
+func (c *committing) addQueued(given []change) error {
+	chosen := c.g.choose(given)
+	if len(chosen) == 0 {
+		return nil
+	}
+	list := slices.Clone(given)
+	for _, q := range chosen {
+		list = append(list, q.change())
+	}
+	p, err := c.try(list)
+	if err != nil {
+		list, p = given, c.plan
+		fit := chosen[:0:0]
+		for _, q := range chosen {
+			if next, err := c.try(append(slices.Clip(list), q.change())); err == nil {
+				list, p, fit = append(slices.Clip(list), q.change()), next, append(fit, q)
+			}
+		}
+		chosen = fit
+	}
+	for _, q := range chosen {
+		c.commit.Proposals = append(c.commit.Proposals, wire.ProposalOrRef{Ref: q.ref})
+	}
+	c.plan = p
+	return nil
+}
+
+// try plans a list and checks all that does not need a path.
+func (c *committing) try(list []change) (*plan, error) {
+	p := &plan{committer: c.g.private.Leaf, now: c.o.Now}
 	if c.o.link != nil {
 		p.link = c.o.link.Usage
 	}
-	var err error
-	c.plan, err = c.g.plan(p, list)
-	return err
+	p, err := c.g.plan(p, list)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.g.pskChain(p.psks); err != nil {
+		return nil, err
+	}
+	if err := p.tree.CheckNew(p.changedLeaves(), nil, 0); err != nil {
+		return nil, err
+	}
+	return p, credentials(p.tree)
 }
 
 // choose returns the waiting proposals that can be committed beside the given
@@ -170,11 +214,10 @@ func (c *committing) finish() (*PendingCommit, error) {
 		}
 		defer c.path.Wipe()
 	}
-	if err := c.plan.tree.CheckNew(c.plan.changedLeaves(), c.commit.Path, c.plan.committer); err != nil {
-		return nil, rule.AsLocal(err)
-	}
-	if err := credentials(a.tree); err != nil {
-		return nil, rule.AsLocal(err)
+	if c.path != nil {
+		if err := c.checkPath(a); err != nil {
+			return nil, rule.AsLocal(err)
+		}
 	}
 	content, err := g.sign(&wire.FramedContent{Type: wire.ContentCommit, Commit: &c.commit}, c.o.MessageOptions)
 	if err != nil {
@@ -225,6 +268,14 @@ func (c *committing) makePath(a *arrival, index uint32) error {
 	}
 	a.tree, a.private, a.commit, a.client, a.signer = c.path.Tree, c.path.Private, c.path.CommitSecret, c.client, c.signer
 	return nil
+}
+
+// checkPath checks our own path as the others will.
+func (c *committing) checkPath(a *arrival) error {
+	if err := c.plan.tree.CheckNew(nil, c.commit.Path, c.plan.committer); err != nil {
+		return err
+	}
+	return credentials(a.tree)
 }
 
 // welcome seals the next epoch to the members it adds.

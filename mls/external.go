@@ -118,10 +118,7 @@ func (e *entering) finish(p *plan, initSecret []byte) ([]byte, *Group, error) {
 		return nil, nil, err
 	}
 	defer c.path.Wipe()
-	if err := p.tree.CheckNew(nil, c.commit.Path, p.committer); err != nil {
-		return nil, nil, rule.AsLocal(err)
-	}
-	if err := credentials(a.tree); err != nil {
+	if err := c.checkPath(a); err != nil {
 		return nil, nil, rule.AsLocal(err)
 	}
 	content := &wire.FramedContent{

@@ -159,7 +159,7 @@ func (g *Group) checkTargets(p *plan, list []change) error {
 		return nil
 	}
 	for i, l := range g.tree.All() {
-		if newcomers[string(l.SignatureKey)] && !slices.Contains(p.removed, i) {
+		if newcomers[string(l.SignatureKey)] && (!touched[i] || slices.Contains(p.updated, i)) {
 			return rule.Break(rule.AddMember)
 		}
 	}

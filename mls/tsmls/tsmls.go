@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,9 +115,7 @@ type Answer struct {
 // Call runs an operation. The error is the driver's or ts-mls's.
 func (p *Process) Call(op string, args map[string]any) (*Answer, error) {
 	request := map[string]any{"op": op}
-	for k, v := range args {
-		request[k] = v
-	}
+	maps.Copy(request, args)
 	line, err := json.Marshal(request)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package tree
 import (
 	"iter"
 	"math/bits"
-	"slices"
 
 	"kith/mls/internal/rule"
 	"kith/mls/internal/suite"
@@ -236,24 +235,4 @@ func (n *node) flatten(out wire.RatchetTree, x uint32) {
 		n.left.flatten(out, Left(x))
 		n.right.flatten(out, Right(x))
 	}
-}
-
-// Share returns the tree with every subtree that base has at the same place
-// replaced by base's, so that the two share memory. Equal tree hashes are equal
-// subtrees.
-func (t *Tree) Share(base *Tree) *Tree {
-	if base == nil || base.suite != t.suite || base.depth != t.depth {
-		return t
-	}
-	return &Tree{suite: t.suite, root: share(t.root, base.root), depth: t.depth}
-}
-
-func share(n, base *node) *node {
-	if slices.Equal(n.hash, base.hash) {
-		return base
-	}
-	if n.left != nil {
-		n.left, n.right = share(n.left, base.left), share(n.right, base.right)
-	}
-	return n
 }

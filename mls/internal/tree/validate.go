@@ -25,6 +25,12 @@ func below(sorted []uint32, first uint32, level int) []uint32 {
 	return sorted[from:to]
 }
 
+// among reports whether a sorted list has a leaf.
+func among(sorted []uint32, leaf uint32) bool {
+	_, ok := slices.BinarySearch(sorted, leaf)
+	return ok
+}
+
 // hashWithout returns the tree hash n would have without some of its leaves.
 func (n *node) hashWithout(s *suite.Suite, first uint32, level int, gone []uint32) []byte {
 	if len(gone) == 0 {
@@ -38,7 +44,7 @@ func (n *node) hashWithout(s *suite.Suite, first uint32, level int, gone []uint3
 	parent := n.parent
 	if parent != nil {
 		p := *parent
-		p.UnmergedLeaves = slices.DeleteFunc(slices.Clone(p.UnmergedLeaves), func(i uint32) bool { return slices.Contains(gone, i) })
+		p.UnmergedLeaves = slices.DeleteFunc(slices.Clone(p.UnmergedLeaves), func(i uint32) bool { return among(gone, i) })
 		parent = &p
 	}
 	half := first + 1<<(level-1)
@@ -74,7 +80,7 @@ func (n *node) checkUnmerged(first uint32, level int) error {
 				if c.parent == nil {
 					continue
 				}
-				if _, ok := slices.BinarySearch(c.parent.UnmergedLeaves, leaf); !ok {
+				if !among(c.parent.UnmergedLeaves, leaf) {
 					return rule.Break(rule.UnmergedPath)
 				}
 			}
@@ -151,7 +157,7 @@ func (n *node) linked(s *suite.Suite, child *node, first uint32, sibling *node, 
 	later := below(n.parent.UnmergedLeaves, first, level)
 	var candidate *node
 	for _, e := range child.resolution(nil, first, level) {
-		if e.level == 0 && slices.Contains(later, e.leaf) {
+		if e.level == 0 && among(later, e.leaf) {
 			continue
 		}
 		if candidate != nil {
