@@ -114,6 +114,15 @@ func BenchmarkUpdateCommit(b *testing.B) {
 			}
 			b.ReportMetric(float64(len(pending.Message)), "B/commit")
 		})
+		// Next to the committer there is most to derive: a key on every level.
+		near, err := c.as(committer, 998).Commit(CommitOptions{MessageOptions: MessageOptions{Public: true}})
+		must(b, err)
+		b.Run(fmt.Sprintf("process-neighbour/suite=%d/n=1000", uint16(s)), func(b *testing.B) {
+			for b.Loop() {
+				_, err := reader.Process(near.Message, benchNow)
+				must(b, err)
+			}
+		})
 		remove, err := committer.Commit(CommitOptions{}, Remove(uint32(500)))
 		must(b, err)
 		b.Run(fmt.Sprintf("remove/suite=%d/n=1000", uint16(s)), func(b *testing.B) {

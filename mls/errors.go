@@ -15,6 +15,9 @@ type Error = rule.Error
 // Fault says who has to change something before the same call can succeed.
 type Fault = rule.Fault
 
+// Rule is the number of a rule; it prints as the specification writes it.
+type Rule = rule.ID
+
 const (
 	// Peer is the fault of whoever made the input: malformed, forged or against the
 	// protocol. Drop it.
