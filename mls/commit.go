@@ -164,6 +164,7 @@ func (c *committing) finish() (*PendingCommit, error) {
 		return nil, err
 	}
 	defer clear(joiner)
+	defer clear(psk)
 	content.Auth.ConfirmationTag = next.tag
 	out := &PendingCommit{StagedCommit: g.stage(c.plan, next, content)}
 	if len(c.plan.added) > 0 {

@@ -143,11 +143,13 @@ func (g *Group) receiveCommit(r *received, now time.Time) (Processed, error) {
 			return nil, err
 		}
 	}
-	next, joiner, _, err := g.advance(a)
+	next, joiner, psk, err := g.advance(a)
 	if err != nil {
 		return nil, err
 	}
 	clear(joiner)
+	clear(psk)
+	clear(a.commit)
 	if !g.suite.VerifyMAC(next.secrets.ConfirmationKey, next.context.ConfirmedTranscript, r.content.Auth.ConfirmationTag) {
 		return nil, rule.Break(rule.ConfirmationTag)
 	}

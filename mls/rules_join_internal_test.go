@@ -172,6 +172,20 @@ func TestMLS_V93_linkedGroupOfOtherParametersRefused(t *testing.T) {
 	breaks(t, err, rule.LinkParameters)
 	_, err = f.bobC.Join(f.branch(wire.UsageBranch, forge{}, k.KeyPackage), k, JoinOptions{Now: testNow})
 	breaks(t, err, rule.PSKMissing) // without the old group a link cannot be checked
+
+	// A branch in another suite.
+	alice, bob := newClient(t, P256AES128, "alice"), newClient(t, P256AES128, "bob")
+	next, err := alice.Create([]byte("branch"), testNow)
+	must(t, err)
+	next.origin = f.alice
+	k = newPackage(t, bob)
+	w := forge{list: []*wire.Proposal{addOf(k.kp), linkOf(f, wire.UsageBranch)}}.commit(t, next).welcome
+	_, err = bob.Join(w, k, JoinOptions{Now: testNow, From: f.bob})
+	breaks(t, err, rule.LinkParameters)
+
+	f.alice.reinit = &wire.ReInit{GroupID: []byte("next"), Version: 1, Suite: 3}
+	_, _, err = f.alice.Reinitialise(f.aliceC, CommitOptions{Now: testNow}, k.KeyPackage, f.daveKey.KeyPackage)
+	breaks(t, err, rule.LinkParameters)
 }
 
 func TestMLS_V94_linkedGroupOfOtherMembersRefused(t *testing.T) {

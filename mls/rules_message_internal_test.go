@@ -339,6 +339,27 @@ func TestMLS_V24_commitIsMergedOnce(t *testing.T) {
 	breaks(t, next.Merge(again.(*StagedCommit)), rule.CommitUsedTwice)
 }
 
+// A commit that was staged beside one that was merged belongs to the epoch before.
+func TestMLS_V24_rivalOfAMergedCommitRefused(t *testing.T) {
+	f := newFixture(t, nil)
+	one, two := forge{}.commit(t, f.alice).message, forge{}.commit(t, f.carol).message
+	p1, err := f.bob.Process(one, testNow)
+	must(t, err)
+	p2, err := f.bob.Process(two, testNow)
+	must(t, err)
+	if n := p2.(*StagedCommit).Epoch(); n != f.bob.Epoch()+1 {
+		t.Errorf("begins epoch %d", n)
+	}
+	must(t, f.bob.Merge(p1.(*StagedCommit)))
+	before := state(t, f.bob)
+	breaks(t, f.bob.Merge(p2.(*StagedCommit)), rule.CommitUsedTwice)
+	_, err = f.bob.Fork(p2.(*StagedCommit))
+	breaks(t, err, rule.CommitUsedTwice)
+	if !bytes.Equal(before, state(t, f.bob)) {
+		t.Error("a refused commit changed the group")
+	}
+}
+
 func TestMLS_V12_senderDataOfOtherLength(t *testing.T) {
 	// A private message whose sender data is longer than it must be.
 	f := newFixture(t, nil)

@@ -33,13 +33,15 @@ type StagedCommit struct {
 	ReInit bool
 
 	parent *Group
+	epoch  []byte // confirmation tag of the parent: Merge moves it on in place
 	next   *Group // nil if SelfRemoved
+	begins uint64
 	used   *usedKey
 	done   bool
 }
 
 // Epoch returns the number of the epoch that the commit begins.
-func (c *StagedCommit) Epoch() uint64 { return c.parent.context.Epoch + 1 }
+func (c *StagedCommit) Epoch() uint64 { return c.begins }
 
 // Authenticator returns the authenticator of the epoch that the commit begins, nil
 // if SelfRemoved.
@@ -60,7 +62,10 @@ func (c *StagedCommit) Extensions() []Extension {
 }
 
 func (c *StagedCommit) check(g *Group) error {
-	if c.parent != g || c.done || g.closed || c.next != nil && slices.ContainsFunc(g.merged, func(tag []byte) bool { return bytes.Equal(tag, c.next.tag) }) {
+	if c.done || g.closed || c.parent != g || !bytes.Equal(c.epoch, g.tag) {
+		return rule.Break(rule.CommitUsedTwice)
+	}
+	if c.next != nil && slices.ContainsFunc(g.merged, func(tag []byte) bool { return bytes.Equal(tag, c.next.tag) }) {
 		return rule.Break(rule.CommitUsedTwice)
 	}
 	return nil
@@ -167,7 +172,7 @@ func (g *Group) stage(p *plan, next *Group, a *wire.AuthenticatedContent) *Stage
 	c := &StagedCommit{
 		Committer: p.committer, External: p.external, Data: bytes.Clone(a.Content.Data), ReInit: p.reinit != nil,
 		NewExtensions: !slices.EqualFunc(p.extensions, g.context.Extensions, sameExtension),
-		parent:        g, next: next,
+		parent:        g, epoch: g.tag, begins: g.context.Epoch + 1, next: next,
 	}
 	for i, leaf := range p.added {
 		c.Added = append(c.Added, member(leaf, p.keyPackages[i].Leaf))

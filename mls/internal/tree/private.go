@@ -102,7 +102,8 @@ func (t *Tree) Implant(leaf uint32, key *suite.PrivateKey, signer uint32, secret
 }
 
 // climb derives the keys of the committer's filtered direct path from a level up,
-// compares them with the tree, puts them in p and returns the commit secret.
+// compares them with the tree, puts them in p and returns the commit secret. It
+// erases the path secrets it passes.
 func (t *Tree) climb(p *Private, committer uint32, level int, secret []byte) ([]byte, error) {
 	first := true
 	for _, k := range t.filtered(committer) {
@@ -113,7 +114,7 @@ func (t *Tree) climb(p *Private, committer uint32, level int, secret []byte) ([]
 			break
 		}
 		first = false
-		key, err := t.suite.DeriveKeyPair(t.suite.DeriveSecret(secret, "node"))
+		key, err := DerivePrivate(t.suite, secret)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +122,9 @@ func (t *Tree) climb(p *Private, committer uint32, level int, secret []byte) ([]
 			return nil, rule.Break(rule.PathPublicKey)
 		}
 		p.keys[k] = key
-		secret = t.suite.DeriveSecret(secret, "path")
+		next := t.suite.DeriveSecret(secret, "path")
+		clear(secret)
+		secret = next
 	}
 	if first {
 		return nil, rule.Break(rule.PathPublicKey)

@@ -66,7 +66,7 @@ func (t *Tree) NewPath(leaf uint32, makeLeaf func(encryptionKey, parentHash []by
 	var public [][]byte
 	for _, level := range p.levels {
 		p.secrets = append(p.secrets, secret)
-		key, err := t.suite.DeriveKeyPair(t.suite.DeriveSecret(secret, "node"))
+		key, err := DerivePrivate(t.suite, secret)
 		if err != nil {
 			return nil, err
 		}
@@ -215,5 +215,7 @@ func (t *Tree) OpenSecret(p *Private, sender uint32, path *wire.UpdatePath, cont
 
 // DerivePrivate returns the key pair a path secret gives its node.
 func DerivePrivate(s *suite.Suite, pathSecret []byte) (*suite.PrivateKey, error) {
-	return s.DeriveKeyPair(s.DeriveSecret(pathSecret, "node"))
+	secret := s.DeriveSecret(pathSecret, "node")
+	defer clear(secret)
+	return s.DeriveKeyPair(secret)
 }
