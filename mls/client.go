@@ -67,7 +67,7 @@ func (c *Client) authenticate(m Member, old *Member) error {
 		return nil
 	}
 	if err := c.Authenticate(m, old); err != nil {
-		return rule.Breakf(rule.Authentication, "%v", err)
+		return rule.Refuse(rule.Authentication, err)
 	}
 	return nil
 }

@@ -188,3 +188,43 @@ func TestGroup_rotateIdentity(t *testing.T) {
 	w.check()
 	w.talk()
 }
+
+// TestFork_groupsAreIndependent: forks may be used at once, though they share their
+// tree; the race detector sees to it.
+func TestFork_groupsAreIndependent(t *testing.T) {
+	w := three(t, mls.X25519AES128)
+	g := w.peers[0].group
+	var forks []*mls.Group
+	for range 8 {
+		c, err := g.Commit(mls.CommitOptions{})
+		w.must(err)
+		next, err := g.Fork(c.StagedCommit)
+		w.must(err)
+		forks = append(forks, next)
+	}
+	g.Wipe()
+	errs := make(chan error)
+	for _, next := range forks {
+		go func() {
+			for range 3 {
+				c, err := next.Commit(mls.CommitOptions{})
+				if err == nil {
+					err = next.Merge(c.StagedCommit)
+				}
+				if err == nil {
+					_, err = next.Seal([]byte("hello"), mls.MessageOptions{})
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range forks {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}

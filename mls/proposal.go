@@ -249,7 +249,9 @@ func (g *Group) describe(q *queued) *QueuedProposal {
 	case wire.ProposalUpdate:
 		out.Member = new(member(c.Sender.Index, c.Proposal.Leaf))
 	case wire.ProposalRemove:
-		out.Member = new(member(c.Proposal.Removed, g.tree.Leaf(c.Proposal.Removed)))
+		if m, ok := g.Member(c.Proposal.Removed); ok {
+			out.Member = &m
+		}
 	}
 	return out
 }

@@ -232,6 +232,9 @@ func TestMLS_V38_credentialRefusedByApplication(t *testing.T) {
 	}
 	_, err := f.joinTree(nil)
 	breaks(t, err, rule.Authentication)
+	if !errors.Is(err, refuse) {
+		t.Error("what the application said is lost")
+	}
 }
 
 func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {

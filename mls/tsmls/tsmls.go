@@ -9,6 +9,7 @@ package tsmls
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -20,10 +21,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 //go:embed driver.mjs package.json package-lock.json
 var files embed.FS
+
+// installTime bounds what a machine without a network costs.
+const installTime = time.Minute
 
 // ErrAbsent means that node or ts-mls is not to be had on this machine.
 var ErrAbsent = errors.New("tsmls: node with ts-mls is not installed")
@@ -53,7 +58,9 @@ func Install() (string, error) {
 	if _, err := os.Stat(filepath.Join(dir, "installed")); err == nil {
 		return dir, nil
 	}
-	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+	ctx, cancel := context.WithTimeout(context.Background(), installTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=0")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: npm ci: %w: %.200s", ErrAbsent, err, out)

@@ -45,6 +45,7 @@ type Error struct {
 	Rule   ID     // which
 	Fault  Fault  // whose
 	Detail string // where, if there is more than one place
+	Cause  error  // what the application said who refused, else nil
 }
 
 // Error returns "mls: V-07: text" and the detail if there is one.
@@ -55,6 +56,9 @@ func (e *Error) Error() string {
 	}
 	return s
 }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
 
 // Is reports whether target is an Error of the same rule, whatever its detail.
 func (e *Error) Is(target error) bool {
@@ -70,11 +74,16 @@ func Breakf(id ID, format string, args ...any) error {
 	return &Error{Rule: id, Fault: table[id].fault, Detail: fmt.Sprintf(format, args...)}
 }
 
+// Refuse returns the error of a rule that the application found broken.
+func Refuse(id ID, cause error) error {
+	return &Error{Rule: id, Fault: table[id].fault, Detail: cause.Error(), Cause: cause}
+}
+
 // AsLocal returns err with its fault turned to Local: the same breach, found in
 // what the caller asked for.
 func AsLocal(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return &Error{Rule: e.Rule, Fault: Local, Detail: e.Detail}
+		return &Error{Rule: e.Rule, Fault: Local, Detail: e.Detail, Cause: e.Cause}
 	}
 	return err
 }
