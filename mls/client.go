@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"crypto"
 	"slices"
 	"time"
@@ -29,8 +30,9 @@ type Client struct {
 
 	// Authenticate is the Authentication Service of RFC 9420: it returns an error
 	// unless the credential may use the signature key. old is the leaf that the new
-	// one replaces, or nil. Without it every credential is accepted, and the caller
-	// looks at StagedCommit before it merges.
+	// one replaces, or nil. Without it newcomers are accepted whoever they say they
+	// are, so look at StagedCommit before merging, and nobody may change or take
+	// over a credential.
 	Authenticate func(m Member, old *Member) error
 	// PSK returns an external pre-shared key.
 	PSK func(id []byte) (secret []byte, ok bool)
@@ -64,6 +66,9 @@ func (c *Client) longest() time.Duration {
 
 func (c *Client) authenticate(m Member, old *Member) error {
 	if c.Authenticate == nil {
+		if old != nil && !bytes.Equal(m.Credential.encoded(), old.Credential.encoded()) {
+			return rule.Breakf(rule.Authentication, "another credential")
+		}
 		return nil
 	}
 	if err := c.Authenticate(m, old); err != nil {

@@ -165,15 +165,24 @@ func TestFork_snapshotHasNoMessageKeys(t *testing.T) {
 func TestGroup_rotateIdentity(t *testing.T) {
 	w := three(t, mls.X25519AES128)
 	alice, bob := w.peers[0], w.peers[1]
+	anybody := func(mls.Member, *mls.Member) error { return nil }
 	fresh := w.newcomer()
+	fresh.client.Authenticate = anybody
 	c, err := alice.group.Commit(mls.CommitOptions{Client: fresh.client})
 	w.must(err)
+	if _, err := bob.group.Process(c.Message, noon); err == nil {
+		t.Error("a member became another without anybody being asked")
+	}
+	for _, p := range w.peers {
+		p.client.Authenticate = anybody
+	}
 	w.deliver(alice, c.Message)
 	w.must(alice.group.Merge(c.StagedCommit))
 	alice.client = fresh.client
 	w.check()
 	w.talk()
 	fresh = w.newcomer()
+	fresh.client.Authenticate = anybody
 	m, err := alice.group.ProposeUpdate(fresh.client, mls.MessageOptions{})
 	w.must(err)
 	w.deliver(alice, m)

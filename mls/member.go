@@ -30,6 +30,11 @@ func (c Credential) wire() wire.Credential {
 	return wire.Credential{Type: c.Type, Identity: bytes.Clone(c.Identity), Certificates: cloneAll(c.Certificates)}
 }
 
+func (c Credential) encoded() []byte {
+	w := c.wire()
+	return wire.Marshal(&w)
+}
+
 func credential(c *wire.Credential) Credential {
 	return Credential{Type: c.Type, Identity: bytes.Clone(c.Identity), Certificates: cloneAll(c.Certificates)}
 }

@@ -91,6 +91,7 @@ func TestMLS_V30_leafWithoutRequiredCapabilityRefused(t *testing.T) {
 
 func TestMLS_V31_credentialTypeNotSupportedByAllRefused(t *testing.T) {
 	f := newFixture(t, nil)
+	f.bobC.Authenticate = func(Member, *Member) error { return nil }
 	change := func(l *wire.LeafNode) {
 		l.Credential.Type = 0xf001
 		l.Capabilities.Credentials = []uint16{CredentialBasic, 0xf001}
@@ -235,6 +236,17 @@ func TestMLS_V38_credentialRefusedByApplication(t *testing.T) {
 	if !errors.Is(err, refuse) {
 		t.Error("what the application said is lost")
 	}
+}
+
+func TestMLS_V38_nobodyIsReplacedUnasked(t *testing.T) {
+	f := newFixture(t, nil)
+	mallory := func(l *wire.LeafNode) { l.Credential.Identity = []byte("mallory") }
+	f.refuses(f.bob, forge{leaf: mallory}.update(t, f.alice), rule.Authentication)
+	f.refuses(f.bob, forge{leaf: mallory}.commit(t, f.alice).message, rule.Authentication)
+	g, init, secret := f.outside()
+	f.refuses(f.bob, forge{external: true, list: []*wire.Proposal{init, removeOf(2)}, initSecret: secret}.commit(t, g).message, rule.Authentication)
+	same := forge{external: true, list: []*wire.Proposal{init, removeOf(2)}, initSecret: secret, leaf: func(l *wire.LeafNode) { l.Credential.Identity = []byte("carol") }}
+	f.takes(f.bob, same.commit(t, g).message)
 }
 
 func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {

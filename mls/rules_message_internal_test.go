@@ -81,6 +81,14 @@ func TestMLS_V05_tooLongRefused(t *testing.T) {
 	breaks(t, err, rule.TooLong)
 	_, err = f.alice.Seal(nil, MessageOptions{Padding: -1})
 	breaks(t, err, rule.TooLong)
+	m := forge{}.update(t, f.alice)
+	f.takes(f.carol, forge{}.update(t, f.alice))
+	for len(f.carol.proposals) < MaxProposals {
+		f.carol.proposals = append(f.carol.proposals, f.carol.proposals[0])
+	}
+	f.refuses(f.carol, m, rule.TooLong)
+	f.carol.proposals = f.carol.proposals[1:]
+	f.takes(f.carol, m)
 	f.bob.proposals = make([]*queued, MaxProposals)
 	_, err = f.bob.Propose(Remove(0), MessageOptions{}, testNow)
 	breaks(t, err, rule.TooLong)

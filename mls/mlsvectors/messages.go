@@ -90,20 +90,24 @@ var codecs = map[string]func([]byte) ([]byte, error){
 }
 
 func verifyMessages(raw json.RawMessage) error {
-	var fields map[string]octets
+	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		codec := codecs[name]
-		if codec == nil {
-			return fmt.Errorf("unknown field %s", name)
+	for _, name := range slices.Sorted(maps.Keys(codecs)) {
+		value, ok := fields[name]
+		if !ok {
+			continue
 		}
-		again, err := codec(fields[name])
+		var encoded octets
+		if err := json.Unmarshal(value, &encoded); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		again, err := codecs[name](encoded)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := expect(name, again, fields[name]); err != nil {
+		if err := expect(name, again, encoded); err != nil {
 			return err
 		}
 	}

@@ -49,6 +49,7 @@ func (v *passiveClient) client() (*mls.Client, error) {
 	}
 	leaf := m.KeyPackage.Leaf
 	c := &mls.Client{Suite: mls.Suite(v.Suite), Signer: signer, MaxLifetime: mls.AnyLifetime, PSK: v.psk}
+	c.Authenticate = func(mls.Member, *mls.Member) error { return nil }
 	c.Credential = mls.Credential{Type: leaf.Credential.Type, Identity: leaf.Credential.Identity, Certificates: leaf.Credential.Certificates}
 	c.Capabilities = mls.Capabilities{Extensions: leaf.Capabilities.Extensions, Credentials: leaf.Capabilities.Credentials}
 	return c, nil
