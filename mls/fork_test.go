@@ -237,3 +237,31 @@ func TestFork_groupsAreIndependent(t *testing.T) {
 		}
 	}
 }
+
+// TestState_damageIsFoundOrCarried: a stored group with one byte changed is refused,
+// or the change is still there when it is stored again.
+func TestState_damageIsFoundOrCarried(t *testing.T) {
+	w := three(t, mls.X25519AES128)
+	p := w.peers[1]
+	_, err := p.group.ProposeUpdate(nil, mls.MessageOptions{})
+	w.must(err)
+	state, err := p.group.MarshalBinary()
+	w.must(err)
+	refused := 0
+	for i := range state {
+		bad := bytes.Clone(state)
+		bad[i] ^= 1 << (i % 8)
+		g, err := p.client.Restore(bad)
+		if err != nil {
+			refused++
+			continue
+		}
+		if again, err := g.MarshalBinary(); err != nil || !bytes.Equal(again, bad) {
+			t.Fatalf("byte %d: the state changes when it is restored (%v)", i, err)
+		}
+		g.Waiting()
+	}
+	if refused < len(state)/3 { // the others are in secrets and in what is opaque
+		t.Errorf("%d of %d changes are found", refused, len(state))
+	}
+}

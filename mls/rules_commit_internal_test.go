@@ -92,6 +92,7 @@ func TestMLS_V57_pskNonceRefused(t *testing.T) {
 	for _, n := range []int{0, 31, 33} {
 		f.refuses(f.bob, forge{}.proposal(t, f.alice, pskOf(n, nil)), rule.PSKNonce)
 		f.badCommit(forge{list: []*wire.Proposal{pskOf(n, nil)}}, rule.PSKNonce)
+		f.badWelcome(forge{secrets: func(s *wire.GroupSecrets) { s.PSKs = []*wire.PSKID{pskOf(n, nil).PSK} }}, rule.PSKNonce)
 	}
 }
 
