@@ -114,21 +114,22 @@ func (*StatusRequest) Descriptor() ([]byte, []int) {
 }
 
 type StatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // kith1…
-	Device        string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`   // hex
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Version       string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
-	Addrs         []string               `protobuf:"bytes,5,rep,name=addrs,proto3" json:"addrs,omitempty"` // multiaddrs this node listens on
-	Contacts      []*Contact             `protobuf:"bytes,6,rep,name=contacts,proto3" json:"contacts,omitempty"`
-	Queued        uint32                 `protobuf:"varint,7,opt,name=queued,proto3" json:"queued,omitempty"`                                 // envelopes that wait for an acknowledgement
-	MediaWaiting  uint32                 `protobuf:"varint,8,opt,name=media_waiting,json=mediaWaiting,proto3" json:"media_waiting,omitempty"` // blobs not complete yet
-	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`                                       // of the newest event
-	Key           string                 `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`                                       // where the master key lives: keychain, passphrase, file
-	Trouble       string                 `protobuf:"bytes,11,opt,name=trouble,proto3" json:"trouble,omitempty"`                               // what keeps the node from its work now, empty when nothing
-	Lan           bool                   `protobuf:"varint,12,opt,name=lan,proto3" json:"lan,omitempty"`                                      // whether neighbours are looked for by mDNS
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Account        string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // kith1…
+	Device         string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`   // hex
+	Name           string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Version        string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	Addrs          []string               `protobuf:"bytes,5,rep,name=addrs,proto3" json:"addrs,omitempty"` // multiaddrs this node listens on
+	Contacts       []*Contact             `protobuf:"bytes,6,rep,name=contacts,proto3" json:"contacts,omitempty"`
+	Queued         uint32                 `protobuf:"varint,7,opt,name=queued,proto3" json:"queued,omitempty"`                                          // envelopes that wait for an acknowledgement
+	MediaWaiting   uint32                 `protobuf:"varint,8,opt,name=media_waiting,json=mediaWaiting,proto3" json:"media_waiting,omitempty"`          // blobs not complete yet
+	Seq            uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`                                                // of the newest event
+	Key            string                 `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`                                                // where the master key lives: keychain, passphrase, file
+	Trouble        string                 `protobuf:"bytes,11,opt,name=trouble,proto3" json:"trouble,omitempty"`                                        // what keeps the node from its work now, empty when nothing
+	Lan            bool                   `protobuf:"varint,12,opt,name=lan,proto3" json:"lan,omitempty"`                                               // whether neighbours are looked for by mDNS
+	OneTimePrekeys uint32                 `protobuf:"varint,13,opt,name=one_time_prekeys,json=oneTimePrekeys,proto3" json:"one_time_prekeys,omitempty"` // left for contacts who have to begin a session anew
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -243,6 +244,13 @@ func (x *StatusResponse) GetLan() bool {
 		return x.Lan
 	}
 	return false
+}
+
+func (x *StatusResponse) GetOneTimePrekeys() uint32 {
+	if x != nil {
+		return x.OneTimePrekeys
+	}
+	return 0
 }
 
 type InviteRequest struct {
@@ -447,6 +455,8 @@ type Contact struct {
 	Online        bool                   `protobuf:"varint,6,opt,name=online,proto3" json:"online,omitempty"`
 	Unread        uint32                 `protobuf:"varint,7,opt,name=unread,proto3" json:"unread,omitempty"`
 	AddedAtMs     int64                  `protobuf:"varint,8,opt,name=added_at_ms,json=addedAtMs,proto3" json:"added_at_ms,omitempty"`
+	Reduced       bool                   `protobuf:"varint,9,opt,name=reduced,proto3" json:"reduced,omitempty"` // the session began without a one-time prekey, and no answer came yet
+	Stale         bool                   `protobuf:"varint,10,opt,name=stale,proto3" json:"stale,omitempty"`    // only one side writes, so the post-quantum ratchet stands still
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -535,6 +545,20 @@ func (x *Contact) GetAddedAtMs() int64 {
 		return x.AddedAtMs
 	}
 	return 0
+}
+
+func (x *Contact) GetReduced() bool {
+	if x != nil {
+		return x.Reduced
+	}
+	return false
+}
+
+func (x *Contact) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
 }
 
 type ContactsRequest struct {
@@ -897,6 +921,7 @@ type Message struct {
 	State         string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"` // queued, delivered, read
 	Media         []*Media               `protobuf:"bytes,8,rep,name=media,proto3" json:"media,omitempty"`
 	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`
+	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"` // not empty: nobody wrote this; what the conversation has to tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -992,6 +1017,13 @@ func (x *Message) GetSeq() uint64 {
 		return x.Seq
 	}
 	return 0
+}
+
+func (x *Message) GetNotice() string {
+	if x != nil {
+		return x.Notice
+	}
+	return ""
 }
 
 type Media struct {
@@ -1611,7 +1643,7 @@ var File_api_v1_api_proto protoreflect.FileDescriptor
 const file_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"\x10api/v1/api.proto\x12\vkith.api.v1\"\x0f\n" +
-	"\rStatusRequest\"\xc5\x02\n" +
+	"\rStatusRequest\"\xef\x02\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x12\n" +
@@ -1625,7 +1657,8 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x03key\x18\n" +
 	" \x01(\tR\x03key\x12\x18\n" +
 	"\atrouble\x18\v \x01(\tR\atrouble\x12\x10\n" +
-	"\x03lan\x18\f \x01(\bR\x03lan\"2\n" +
+	"\x03lan\x18\f \x01(\bR\x03lan\x12(\n" +
+	"\x10one_time_prekeys\x18\r \x01(\rR\x0eoneTimePrekeys\"2\n" +
 	"\rInviteRequest\x12!\n" +
 	"\flife_seconds\x18\x01 \x01(\x03R\vlifeSeconds\"A\n" +
 	"\x0eInviteResponse\x12\x12\n" +
@@ -1636,7 +1669,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x04link\x18\x01 \x01(\tR\x04link\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"=\n" +
 	"\vAddResponse\x12.\n" +
-	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\"\xd1\x01\n" +
+	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\"\x81\x02\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -1645,7 +1678,10 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\bverified\x18\x05 \x01(\bR\bverified\x12\x16\n" +
 	"\x06online\x18\x06 \x01(\bR\x06online\x12\x16\n" +
 	"\x06unread\x18\a \x01(\rR\x06unread\x12\x1e\n" +
-	"\vadded_at_ms\x18\b \x01(\x03R\taddedAtMs\"\x11\n" +
+	"\vadded_at_ms\x18\b \x01(\x03R\taddedAtMs\x12\x18\n" +
+	"\areduced\x18\t \x01(\bR\areduced\x12\x14\n" +
+	"\x05stale\x18\n" +
+	" \x01(\bR\x05stale\"\x11\n" +
 	"\x0fContactsRequest\"D\n" +
 	"\x10ContactsResponse\x120\n" +
 	"\bcontacts\x18\x01 \x03(\v2\x14.kith.api.v1.ContactR\bcontacts\"\x8e\x01\n" +
@@ -1670,7 +1706,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"0\n" +
 	"\fSendResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xd6\x01\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xee\x01\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acontact\x18\x02 \x01(\tR\acontact\x12\x12\n" +
@@ -1680,7 +1716,9 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x04text\x18\x06 \x01(\tR\x04text\x12\x14\n" +
 	"\x05state\x18\a \x01(\tR\x05state\x12(\n" +
 	"\x05media\x18\b \x03(\v2\x12.kith.api.v1.MediaR\x05media\x12\x10\n" +
-	"\x03seq\x18\t \x01(\x04R\x03seq\"\x85\x01\n" +
+	"\x03seq\x18\t \x01(\x04R\x03seq\x12\x16\n" +
+	"\x06notice\x18\n" +
+	" \x01(\tR\x06notice\"\x85\x01\n" +
 	"\x05Media\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +

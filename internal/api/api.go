@@ -73,11 +73,16 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[apiv1.StatusReq
 	if err != nil {
 		return nil, fail(err)
 	}
+	prekeys, err := s.node.OneTimePrekeys()
+	if err != nil {
+		return nil, fail(err)
+	}
 	self, waiting := s.node.Self(), s.node.Waiting()
 	return connect.NewResponse(&apiv1.StatusResponse{
 		Account: self.Account.String(), Device: self.Device.ID().String(), Name: self.Name, Version: s.about.Version,
 		Addrs: s.node.Addrs(), Contacts: contacts, Queued: uint32(waiting.Queued), MediaWaiting: uint32(waiting.MediaWaiting),
 		Seq: uint64(seq), Key: s.about.Key, Trouble: s.node.Trouble(), Lan: s.about.LAN,
+		OneTimePrekeys: uint32(prekeys),
 	}), nil
 }
 
@@ -176,6 +181,7 @@ func (s *Service) contact(c chat.Contact, unread int) *apiv1.Contact {
 	out := &apiv1.Contact{
 		Account: c.Account.String(), Name: c.Name, State: c.State.String(), Verified: c.Verified,
 		Online: s.node.Online(c.Device), Unread: uint32(unread), AddedAtMs: c.AddedAt.UnixMilli(),
+		Reduced: c.Reduced, Stale: c.Stale,
 	}
 	if c.State == chat.ContactRefused {
 		out.Reason = c.Reason.String()

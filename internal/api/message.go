@@ -161,6 +161,8 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		about = &e.Account
 	case chat.ContactMoved:
 		about = &e.Account
+	case chat.ContactSession:
+		about = &e.Account
 	}
 	var out []*apiv1.WatchResponse
 	for _, m := range changed {
@@ -206,6 +208,7 @@ func (s *Service) message(m chat.Message, n names) *apiv1.Message {
 	out := &apiv1.Message{
 		Id: hex.EncodeToString(m.ID[:]), Contact: n.contacts[m.Conversation.Account()].Name, Mine: m.From == self.Account,
 		AtMs: m.SentAt.UnixMilli(), Text: m.Text, State: m.State.String(), Seq: uint64(m.Seq),
+		Notice: m.Notice.String(),
 	}
 	if out.From = n.contacts[m.From].Name; out.Mine {
 		out.From = self.Name

@@ -58,6 +58,11 @@ type Contact struct {
 	Reason   wire.Reason // why, when refused
 	Verified bool        // safety numbers were compared
 	AddedAt  time.Time
+	// Reduced means that the session began without a one-time prekey and the
+	// first messages can be read by whoever steals this device within weeks; it
+	// ends with the first answer. Stale means that the post-quantum ratchet has
+	// not turned for long, since only one side writes.
+	Reduced, Stale bool
 }
 
 // State is how far a message is known to have come. It never goes back.
@@ -102,7 +107,25 @@ type Message struct {
 	Text         string
 	Media        []Media
 	State        State
+	Notice       Notice
 	Seq          Seq // of the event that added it
+}
+
+// Notice marks a message that nobody wrote: something the person should see in
+// the conversation. Its text is empty.
+type Notice uint8
+
+const (
+	// NoticeSession means that the encrypted session was made anew.
+	NoticeSession Notice = 1
+)
+
+// String returns the word used in the interface, empty for no notice.
+func (n Notice) String() string {
+	if n == NoticeSession {
+		return "session made anew"
+	}
+	return ""
 }
 
 // Compare orders messages of a conversation the same way on every device:

@@ -32,6 +32,9 @@ func MarshalEvent(e Event) ([]byte, error) {
 		pb.Body = &eventpb.Event_ContactDevices{ContactDevices: &eventpb.ContactDevices{Account: e.Account[:], Seq: e.Seq}}
 	case ContactMoved:
 		pb.Body = &eventpb.Event_ContactMoved{ContactMoved: &eventpb.ContactMoved{Account: e.Account[:], Device: e.Device[:]}}
+	case ContactSession:
+		pb.Body = &eventpb.Event_ContactSession{ContactSession: &eventpb.ContactSession{
+			Account: e.Account[:], Reduced: e.Reduced, Stale: e.Stale}}
 	case MessageAdded:
 		m, err := messageToPB(&e.Message)
 		if err != nil {
@@ -77,6 +80,9 @@ func ParseEvent(b []byte) (Event, error) {
 	case *eventpb.Event_ContactMoved:
 		p := body.ContactMoved
 		e = ContactMoved{Account: f.account(p.GetAccount()), Device: identity.DeviceID(f.bytes32(p.GetDevice()))}
+	case *eventpb.Event_ContactSession:
+		p := body.ContactSession
+		e = ContactSession{Account: f.account(p.GetAccount()), Reduced: p.GetReduced(), Stale: p.GetStale()}
 	case *eventpb.Event_MessageAdded:
 		e = MessageAdded{messageFromPB(f, body.MessageAdded)}
 	case *eventpb.Event_MessagesMarked:
@@ -131,7 +137,7 @@ func contactFromPB(f *fields, p *eventpb.Contact) Contact {
 
 func messageToPB(m *Message) (*eventpb.Message, error) {
 	p := &eventpb.Message{Id: m.ID[:], Conversation: m.Conversation[:], From: m.From[:], Device: m.Device[:],
-		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State)}
+		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State), Notice: uint32(m.Notice)}
 	for _, a := range m.Media {
 		ptr, err := a.Pointer.AppendBinary(nil)
 		if err != nil {
@@ -145,7 +151,7 @@ func messageToPB(m *Message) (*eventpb.Message, error) {
 func messageFromPB(f *fields, p *eventpb.Message) Message {
 	m := Message{ID: f.message(p.GetId()), Conversation: ConversationID(f.bytes32(p.GetConversation())), From: f.account(p.GetFrom()),
 		Device: identity.DeviceID(f.bytes32(p.GetDevice())), Lamport: p.GetLamport(), SentAt: time.UnixMilli(p.GetSentAtMs()).UTC(),
-		Text: p.GetText(), State: State(p.GetState())}
+		Text: p.GetText(), State: State(p.GetState()), Notice: Notice(p.GetNotice())}
 	for _, a := range p.GetMedia() {
 		ptr, err := media.ParsePointer(a.GetPointer())
 		if err != nil {

@@ -48,6 +48,13 @@ type ContactMoved struct {
 	Device  identity.DeviceID
 }
 
+// ContactSession says how well the encrypted session with a contact protects.
+type ContactSession struct {
+	Account identity.AccountID
+	Reduced bool // see Contact
+	Stale   bool
+}
+
 // MessageAdded says that a message was written or received.
 type MessageAdded struct{ Message Message }
 
@@ -77,6 +84,7 @@ func (ContactProgressed) event() {}
 func (ContactVerified) event()   {}
 func (ContactDevices) event()    {}
 func (ContactMoved) event()      {}
+func (ContactSession) event()    {}
 func (MessageAdded) event()      {}
 func (MessagesMarked) event()    {}
 func (MediaStored) event()       {}

@@ -38,6 +38,8 @@ func Apply(p Projection, l Logged) error {
 		return changeContact(p, e.Account, func(c *Contact) { c.Verified = false })
 	case ContactMoved:
 		return changeContact(p, e.Account, func(c *Contact) { c.Device = e.Device })
+	case ContactSession:
+		return changeContact(p, e.Account, func(c *Contact) { c.Reduced, c.Stale = e.Reduced, e.Stale })
 	case MessageAdded:
 		return applyMessageAdded(p, l.Seq, e)
 	case MessagesMarked:

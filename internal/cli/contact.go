@@ -42,8 +42,9 @@ func (c *statusCmd) Run(e *env) error {
 			MediaWaiting uint32        `json:"media_waiting"`
 			Seq          uint64        `json:"seq"`
 			Trouble      string        `json:"trouble,omitempty"`
+			Prekeys      uint32        `json:"one_time_prekeys"`
 		}{true, s.GetAccount(), s.GetDevice(), s.GetName(), s.GetVersion(), s.GetKey(), s.GetLan(), s.GetAddrs(), contacts,
-			s.GetQueued(), s.GetMediaWaiting(), s.GetSeq(), s.GetTrouble()})
+			s.GetQueued(), s.GetMediaWaiting(), s.GetSeq(), s.GetTrouble(), s.GetOneTimePrekeys()})
 	}
 	online := 0
 	for _, c := range s.GetContacts() {
@@ -56,6 +57,9 @@ func (c *statusCmd) Run(e *env) error {
 		oneLine(s.GetName()), s.GetAccount(), keyText(s.GetKey()), len(s.GetContacts()), online, s.GetQueued(), s.GetMediaWaiting()))
 	for _, a := range s.GetAddrs() {
 		text.WriteString(fmt.Sprintf("listens   %s\n", a))
+	}
+	if s.GetOneTimePrekeys() == 0 {
+		text.WriteString("prekeys   none left; sessions that begin now are protected less until the first answer, more are made within the hour\n")
 	}
 	if s.GetTrouble() != "" {
 		text.WriteString(fmt.Sprintf("trouble   %s\n", oneLine(s.GetTrouble())))
@@ -202,6 +206,12 @@ func contactLine(c *apiv1.Contact) string {
 	}
 	if c.GetVerified() {
 		marks = append(marks, "verified")
+	}
+	if c.GetReduced() {
+		marks = append(marks, "reduced secrecy until an answer")
+	}
+	if c.GetStale() {
+		marks = append(marks, "keys stand still until an answer")
 	}
 	if c.GetUnread() > 0 {
 		marks = append(marks, fmt.Sprintf("%d unread", c.GetUnread()))

@@ -79,6 +79,7 @@ type messageJSON struct {
 	At      string      `json:"at"`
 	Text    string      `json:"text"`
 	State   string      `json:"state"`
+	Notice  string      `json:"notice,omitempty"`
 	Media   []mediaJSON `json:"media"`
 }
 
@@ -93,7 +94,7 @@ type mediaJSON struct {
 
 func toJSON(m *apiv1.Message) messageJSON {
 	out := messageJSON{ID: m.GetId(), Contact: m.GetContact(), From: m.GetFrom(), Mine: m.GetMine(),
-		At: at(m.GetAtMs()), Text: m.GetText(), State: m.GetState(), Media: []mediaJSON{}}
+		At: at(m.GetAtMs()), Text: m.GetText(), State: m.GetState(), Notice: m.GetNotice(), Media: []mediaJSON{}}
 	for _, a := range m.GetMedia() {
 		out.Media = append(out.Media, mediaJSON{Name: a.GetName(), Size: a.GetSize(), SHA256: a.GetSha256(),
 			Type: a.GetType(), State: a.GetState(), Have: a.GetHave()})
@@ -109,6 +110,9 @@ func (e *env) printMessage(m *apiv1.Message, withContact bool) error {
 		return e.printJSON(toJSON(m))
 	}
 	when := time.UnixMilli(m.GetAtMs()).Format("2006-01-02 15:04")
+	if m.GetNotice() != "" {
+		return e.printf("%s  -- with %s: %s\n", when, oneLine(m.GetContact()), m.GetNotice())
+	}
 	who := m.GetFrom()
 	if withContact && m.GetMine() {
 		who += " to " + m.GetContact()
@@ -142,11 +146,14 @@ type contactJSON struct {
 	Online   bool   `json:"online"`
 	Unread   uint32 `json:"unread"`
 	AddedAt  string `json:"added_at"`
+	Reduced  bool   `json:"reduced,omitempty"`
+	Stale    bool   `json:"stale,omitempty"`
 }
 
 func contactToJSON(c *apiv1.Contact) contactJSON {
 	return contactJSON{Name: c.GetName(), Account: c.GetAccount(), State: c.GetState(), Reason: c.GetReason(),
-		Verified: c.GetVerified(), Online: c.GetOnline(), Unread: c.GetUnread(), AddedAt: at(c.GetAddedAtMs())}
+		Verified: c.GetVerified(), Online: c.GetOnline(), Unread: c.GetUnread(), AddedAt: at(c.GetAddedAtMs()),
+		Reduced: c.GetReduced(), Stale: c.GetStale()}
 }
 
 // progress draws one line that says how far something is, on a terminal only.

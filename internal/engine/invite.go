@@ -188,7 +188,10 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return err
 	}
-	hello := &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: s.hello(nil)}
+	hello, err := s.firstHello(from)
+	if err != nil {
+		return err
+	}
 	session, first, err := sealContent(session, ad, hello)
 	if err != nil {
 		return err
@@ -198,7 +201,7 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 		return err
 	}
 	s.up.Outgoing = append(s.up.Outgoing, o)
-	if err := s.keepSession(from, session, ad); err != nil {
+	if err := s.keepSession(from, newSession{session: session, ad: ad, name: initial.Hash(), initiator: true}); err != nil {
 		return err
 	}
 	s.dropEnvelope(row.GetRequest())
@@ -259,11 +262,7 @@ func certified(list *identity.DeviceList, d identity.DeviceID, key [32]byte, now
 }
 
 func (s *step) initialEnvelope(to identity.DeviceID, inv *identity.Invite, initial *pqxdh.Initial, first []byte) (wire.Outgoing, error) {
-	b, err := initial.AppendBinary(nil)
-	if err != nil {
-		return wire.Outgoing{}, err
-	}
-	payload, err := joinTwo(b, first)
+	payload, err := initialAndFirst(initial, first)
 	if err != nil {
 		return wire.Outgoing{}, err
 	}
@@ -324,7 +323,7 @@ func (s *step) receiveInitial(from identity.DeviceID, e *wire.Envelope, id wire.
 	if err := s.welcome(from, initial, c.Hello); err != nil {
 		return err
 	}
-	if err := s.keepSession(from, session, ad); err != nil {
+	if err := s.keepSession(from, newSession{session: session, ad: ad, name: initial.Hash(), known: c.Hello.Sessions}); err != nil {
 		return err
 	}
 	used := &statepb.Invite{Used: true, ExpiresS: row.GetExpiresS()}
@@ -524,7 +523,10 @@ func (s *step) tick() error {
 		}
 	}
 	s.up.SeenBefore = s.now.Add(-SeenMemory)
-	return s.expireSkipped()
+	if err := s.tendPrekeys(); err != nil {
+		return err
+	}
+	return s.tendSessions()
 }
 
 // joinTwo and splitTwo are two byte strings as one: u32 length and bytes,

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"time"
 
 	"kith/internal/engine/statepb"
 	"kith/pqxdh"
@@ -15,34 +14,6 @@ func (s *step) pqIdentity() pqxdh.Identity {
 		Address: pqxdh.Address{Account: s.self.account, Device: s.self.device.ID()},
 		DH:      s.self.device.IdentityPrivate(),
 	}
-}
-
-// signedPrekey returns the signed prekey that new invites carry, and makes a
-// new one when the last is [SignedPrekeyLife] old. Each invite keeps its own
-// copy of the private half, so old ones are kept here for nobody.
-func (s *step) signedPrekey() (*pqxdh.PrivateSignedPrekey, error) {
-	row := &statepb.Prekeys{}
-	if _, err := s.load(keyPrekeys, row); err != nil {
-		return nil, err
-	}
-	if keys := row.GetSigned(); len(keys) > 0 {
-		age := s.now.Sub(time.UnixMilli(keys[0].GetCreatedMs()))
-		// A clock that was set back gives a negative age: then too a new one.
-		if age >= 0 && age < SignedPrekeyLife {
-			return pqxdh.ParsePrivateSignedPrekey(keys[0].GetPrivate())
-		}
-	}
-	key, err := pqxdh.NewSignedPrekey(s.self.device.SigningPrivate(), s.pqIdentity().Public(), s.nextPrekey(),
-		s.now.Add(SignedPrekeyValid).Unix())
-	if err != nil {
-		return nil, err
-	}
-	private, err := key.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	row.Signed = []*statepb.SignedPrekey{{Private: private, CreatedMs: s.now.UnixMilli()}}
-	return key, s.save(keyPrekeys, row)
 }
 
 // inviteKeys reads the private prekeys of an invite.

@@ -7,6 +7,28 @@ const (
 	// MaxSessions is how many sessions are kept per device: one in use and
 	// four that late messages may still need (Sesame keeps old ones too).
 	MaxSessions = 5
+	// MaxUnanswered is how long the side that began a session seals in it without
+	// having opened anything in it (Sesame's MAXSEND).
+	MaxUnanswered = 30 * 24 * time.Hour
+	// Contemporary is how long after we began a session one that the other side
+	// begins without knowing of it counts as begun at the same time.
+	Contemporary = time.Hour
+	// Settling is how long after beginning a session a refusal is not believed: what
+	// was sealed in it may have overtaken the envelope that begins it.
+	Settling = 30 * time.Second
+	// MaxArchived is how long a session that is not in use is kept after it last
+	// opened something (MAXRECV): as long as its peer may use it, and as long
+	// again for what is on its way.
+	MaxArchived = 2 * MaxUnanswered
+	// MaxRenewals bounds, for each device and day, how many bundles it is given,
+	// how many sessions it may begin with us, and we with it.
+	MaxRenewals = 8
+	// PrekeyPool is how many pairs of one-time prekeys are held for contacts;
+	// when fewer than PrekeyLow are left more are made.
+	PrekeyPool = 100
+	PrekeyLow  = 50
+	// OneTimeLife is how long a one-time prekey is valid from its making.
+	OneTimeLife = 31 * 24 * time.Hour
 	// MinInviteLife and MaxInviteLife bound how long an invite may be taken up.
 	MinInviteLife = time.Second
 	MaxInviteLife = 30 * 24 * time.Hour

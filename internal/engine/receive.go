@@ -21,8 +21,11 @@ func (s *step) receive(in Received) error {
 		return ErrRefused // reflected
 	}
 	id := wire.IDOf(in.Envelope)
-	if e.Kind == wire.KindRequest {
-		return s.receiveRequest(in.From, e, id) // answered, never acknowledged
+	switch e.Kind { // answered, never acknowledged
+	case wire.KindRequest:
+		return s.receiveRequest(in.From, e, id)
+	case wire.KindRenew:
+		return s.receiveRenew(in.From, id)
 	}
 	seen, err := s.Seen(id)
 	if err != nil {
@@ -39,8 +42,18 @@ func (s *step) receive(in Received) error {
 		err = s.receiveInitial(in.From, e, id)
 	case wire.KindSession:
 		err = s.receiveSession(in.From, e)
+	case wire.KindPrekeys:
+		err = s.receivePrekeys(in.From, e)
+	case wire.KindRenewal:
+		err = s.receiveRenewal(in.From, e)
 	case wire.KindRefusal:
+		if e.Reason == wire.ReasonNoSession {
+			return s.receiveNoSession(in.From, e)
+		}
 		return s.receiveRefusal(in.From, e)
+	}
+	if errors.Is(err, errNoSession) {
+		return s.noSession(in.From, id)
 	}
 	if err != nil {
 		return err

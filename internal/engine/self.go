@@ -21,6 +21,8 @@ const (
 	prefixContact           = "contact/"
 	prefixSessions          = "sessions/"
 	prefixDevice            = "device/"
+	prefixOneTime           = "onetime/"
+	prefixAccepted          = "accepted/"
 )
 
 func inviteKey(id wire.InviteID) StateKey { return StateKey(prefixInvite + hex.EncodeToString(id[:])) }
@@ -29,6 +31,10 @@ func contactKey(a identity.AccountID) StateKey {
 }
 func sessionsKey(d identity.DeviceID) StateKey {
 	return StateKey(prefixSessions + hex.EncodeToString(d[:]))
+}
+func oneTimeKey(id uint32) StateKey { return StateKey(fmt.Sprintf("%s%08x", prefixOneTime, id)) }
+func acceptedKey(name [32]byte) StateKey {
+	return StateKey(prefixAccepted + hex.EncodeToString(name[:]))
 }
 func deviceKey(d identity.DeviceID) StateKey {
 	return StateKey(prefixDevice + hex.EncodeToString(d[:]))

@@ -117,6 +117,9 @@ func (s *step) acked(in Acked) error {
 		return ErrRefused
 	}
 	s.up.Drop = append(s.up.Drop, in.ID)
+	if err := s.ratcheted(in.From); err != nil {
+		return err
+	}
 	if o.Message == (wire.MessageID{}) {
 		return nil
 	}

@@ -1,44 +1,119 @@
 package engine
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"kith/identity"
+	"kith/internal/chat"
 	"kith/internal/engine/statepb"
 	"kith/internal/wire"
 	"kith/ratchet"
 )
 
-// sealTo seals content for a device in the session last used with it and puts
-// the envelope into the outbox. message is what its acknowledgement delivers.
-func (s *step) sealTo(d identity.DeviceID, c *wire.Content, message wire.MessageID) error {
+// errNoSession means that a message opens in none of the sessions with its
+// sender: one of the two has lost them, or gone back to an older state of them.
+var errNoSession = errors.New("engine: no session for this message")
+
+// oldState is the first byte of session states of before the post-quantum
+// ratchet, which cannot be carried on.
+const oldState = 1
+
+// sessions reads the sessions with a device.
+func (s *step) sessions(d identity.DeviceID) (*statepb.Sessions, error) {
 	row := &statepb.Sessions{}
-	ok, err := s.load(sessionsKey(d), row)
+	if _, err := s.load(sessionsKey(d), row); err != nil {
+		return nil, err
+	}
+	row.Sessions = slices.DeleteFunc(row.Sessions, func(x *statepb.Session) bool {
+		return len(x.GetRatchet()) > 0 && x.GetRatchet()[0] == oldState
+	})
+	if int(row.GetActive()) >= len(row.GetSessions()) {
+		row.Active = 0
+	}
+	if today := s.now.Unix() / (24 * 3600); row.GetDay() != today {
+		row.Day, row.Given, row.Accepted, row.Begun = today, 0, 0, 0
+	}
+	return row, nil
+}
+
+func parseSession(x *statepb.Session) (*ratchet.Session, error) {
+	session, err := ratchet.ParseSession(x.GetRatchet())
+	if err != nil {
+		return nil, fmt.Errorf("engine: session row: %w", err)
+	}
+	return session, nil
+}
+
+// sealTo seals content for a device in the active session and puts the envelope
+// into the outbox. message is what its acknowledgement delivers. Without any
+// session, which is a loss, a message waits for a new one, and what is no
+// message is given up. Spec: contact.md 6.
+func (s *step) sealTo(d identity.DeviceID, c *wire.Content, message wire.MessageID) error {
+	row, err := s.sessions(d)
 	if err != nil {
 		return err
 	}
-	if !ok || len(row.GetSessions()) == 0 {
-		return fmt.Errorf("engine: contact without a session")
+	if len(row.GetSessions()) == 0 {
+		return s.lost(d, message)
 	}
-	first := row.GetSessions()[0]
-	session, err := ratchet.ParseSession(first.GetRatchet())
-	if err != nil {
-		return fmt.Errorf("engine: session row: %w", err)
-	}
-	next, message2, err := sealContent(session, first.GetAd(), c)
+	active := row.GetSessions()[row.GetActive()]
+	session, err := parseSession(active)
 	if err != nil {
 		return err
 	}
-	if first.Ratchet, err = next.MarshalBinary(); err != nil {
+	next, sealed, err := sealContent(session, active.GetAd(), c)
+	if err != nil {
 		return err
 	}
-	o, err := s.envelope(d, &wire.Envelope{Kind: wire.KindSession, Body: message2})
+	if active.Ratchet, err = next.MarshalBinary(); err != nil {
+		return err
+	}
+	o, err := s.envelope(d, &wire.Envelope{Kind: wire.KindSession, Body: sealed})
 	if err != nil {
 		return err
 	}
 	o.Message = message
 	s.up.Outgoing = append(s.up.Outgoing, o)
+	return s.saveSessions(d, row, next)
+}
+
+// saveSessions writes the row, and tells how well the active session protects if
+// that has changed.
+func (s *step) saveSessions(d identity.DeviceID, row *statepb.Sessions, active *ratchet.Session) error {
+	x := row.GetSessions()[row.GetActive()]
+	if reduced, stale := x.GetReduced(), active.QuantumStale(); reduced != row.GetReduced() || stale != row.GetStale() {
+		row.Reduced, row.Stale = reduced, stale
+		a, _, err := s.contactOf(d)
+		if err != nil {
+			return err
+		}
+		s.event(chat.ContactSession{Account: a, Reduced: reduced, Stale: stale})
+	}
 	return s.save(sessionsKey(d), row)
+}
+
+// lost holds a message for a device with which every session is gone, and asks
+// for prekeys to begin another.
+func (s *step) lost(d identity.DeviceID, message wire.MessageID) error {
+	a, row, err := s.contactOf(d)
+	if err != nil {
+		return err
+	}
+	if message != (wire.MessageID{}) {
+		if len(row.GetWaiting()) >= MaxWaiting {
+			return &Error{Code: NotNow, Text: "too many messages wait for this contact to answer",
+				Hint: "they leave when both of you are online"}
+		}
+		row.Waiting = append(row.Waiting, message[:])
+		if err := s.saveContact(a, row); err != nil {
+			return err
+		}
+	}
+	return s.renew(d)
 }
 
 func sealContent(session *ratchet.Session, ad []byte, c *wire.Content) (*ratchet.Session, []byte, error) {
@@ -50,85 +125,195 @@ func sealContent(session *ratchet.Session, ad []byte, c *wire.Content) (*ratchet
 }
 
 // openFrom opens a session message with whichever session of the device it
-// belongs to, and moves that session to the front: both sides then answer in
-// the session the other used last, so that two sessions made at the same time
-// become one (Sesame section 3.4). Any failure is [ErrRefused] and leaves
-// every session as it was.
+// belongs to. A session of a higher rank than the active one becomes active, one
+// of a lower rank only while none above it was ever answered: whoever holds
+// an old session cannot lead back to it (Sesame section 3.4, with the cure for
+// cloned devices). Whatever fails is errNoSession, and changes nothing.
 func (s *step) openFrom(d identity.DeviceID, message []byte) (padded []byte, err error) {
-	row := &statepb.Sessions{}
-	if ok, err := s.load(sessionsKey(d), row); err != nil || !ok {
-		return nil, orRefused(err)
+	row, err := s.sessions(d)
+	if err != nil {
+		return nil, err
 	}
-	for i, stored := range row.GetSessions() {
-		session, err := ratchet.ParseSession(stored.GetRatchet())
+	for i, x := range row.GetSessions() {
+		session, err := parseSession(x)
 		if err != nil {
-			return nil, fmt.Errorf("engine: session row: %w", err)
+			return nil, err
 		}
 		if !session.CanOpen(message) {
 			continue
 		}
-		next, padded, err := session.Open(message, stored.GetAd(), s.now)
+		next, padded, err := session.Open(message, x.GetAd(), s.now)
 		if err != nil {
-			return nil, ErrRefused
+			return nil, errNoSession
 		}
-		if stored.Ratchet, err = next.MarshalBinary(); err != nil {
+		if x.Ratchet, err = next.MarshalBinary(); err != nil {
 			return nil, err
 		}
-		copy(row.Sessions[1:i+1], row.Sessions[:i])
-		row.Sessions[0] = stored
-		return padded, s.save(sessionsKey(d), row)
+		x.OpenedS = s.now.Unix()
+		x.Reduced = x.GetReduced() && !x.GetInitiator()
+		if !answered(row.GetSessions()[:i]) {
+			row.Active = uint32(i)
+		}
+		active := next
+		if int(row.GetActive()) != i {
+			if active, err = parseSession(row.GetSessions()[row.GetActive()]); err != nil {
+				return nil, err
+			}
+		}
+		return padded, s.saveSessions(d, row, active)
 	}
-	return nil, ErrRefused
+	return nil, errNoSession
 }
 
-// keepSession puts a new session in front and lets the oldest beyond
-// [MaxSessions] go.
-func (s *step) keepSession(d identity.DeviceID, session *ratchet.Session, ad []byte) error {
-	row := &statepb.Sessions{}
-	if _, err := s.load(sessionsKey(d), row); err != nil {
-		return err
-	}
-	state, err := session.MarshalBinary()
+// answered reports whether anything was ever opened in one of the sessions.
+func answered(all []*statepb.Session) bool {
+	return slices.ContainsFunc(all, func(x *statepb.Session) bool { return x.GetOpenedS() != 0 })
+}
+
+// newSession is a session that begins, before it is kept.
+type newSession struct {
+	session   *ratchet.Session
+	ad        []byte
+	name      [32]byte // of its initial
+	initiator bool
+	reduced   bool     // without a one-time prekey
+	known     [][]byte // the sessions its initiator had, if that is the peer
+}
+
+// keepSession ranks a new session and lets the lowest beyond [MaxSessions] go.
+// It has the highest rank, unless both sides began one at the same time, not
+// knowing of the other: then the one with the lesser name has, by which both rank
+// them alike. Spec: contact.md, FC-18.
+func (s *step) keepSession(d identity.DeviceID, n newSession) error {
+	row, err := s.sessions(d)
 	if err != nil {
 		return err
 	}
-	row.Sessions = append([]*statepb.Session{{Ad: ad, Ratchet: state}}, row.Sessions...)
+	state, err := n.session.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	x := &statepb.Session{Ad: n.ad, Ratchet: state, Name: n.name[:], Initiator: n.initiator, MadeS: s.now.Unix(), Reduced: n.reduced}
+	if !n.initiator {
+		x.OpenedS = s.now.Unix()
+	}
+	rank := 0
+	for !n.initiator && rank < len(row.GetSessions()) && s.precedes(row.GetSessions()[rank], &n) {
+		rank++
+	}
+	row.Sessions = slices.Insert(row.Sessions, rank, x)
 	row.Sessions = row.Sessions[:min(len(row.Sessions), MaxSessions)]
-	return s.save(sessionsKey(d), row)
+	row.Active = 0
+	active, err := parseSession(row.GetSessions()[0])
+	if err != nil {
+		return err
+	}
+	return s.saveSessions(d, row, active)
 }
 
-// expireSkipped erases skipped message keys that are too old in sessions that
-// rest; a session in use does it by itself.
-func (s *step) expireSkipped() error {
+// ratcheted takes note that the peer has opened something of ours: the keys of a
+// session he began without a one-time prekey have moved on.
+func (s *step) ratcheted(d identity.DeviceID) error {
+	row, err := s.sessions(d)
+	if err != nil || len(row.GetSessions()) == 0 {
+		return err
+	}
+	x := row.GetSessions()[row.GetActive()]
+	if !x.GetReduced() || x.GetInitiator() {
+		return nil
+	}
+	x.Reduced = false
+	session, err := parseSession(x)
+	if err != nil {
+		return err
+	}
+	return s.saveSessions(d, row, session)
+}
+
+// precedes reports whether a session we began ranks above one that the peer
+// begins: he did not know of it, it is not long since, and it has the lesser name.
+func (s *step) precedes(x *statepb.Session, n *newSession) bool {
+	known := slices.ContainsFunc(n.known, func(name []byte) bool { return bytes.Equal(name, x.GetName()) })
+	since := s.now.Sub(time.Unix(x.GetMadeS(), 0))
+	return x.GetInitiator() && !known && since <= Contemporary && bytes.Compare(x.GetName(), n.name[:]) < 0
+}
+
+// firstHello is the hello that begins a session with a device.
+func (s *step) firstHello(d identity.DeviceID) (*wire.Content, error) {
+	row, err := s.sessions(d)
+	if err != nil {
+		return nil, err
+	}
+	h := s.hello(nil)
+	for _, x := range row.GetSessions() {
+		h.Sessions = append(h.Sessions, x.GetName())
+	}
+	return &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: h}, nil
+}
+
+// tendSessions does what time asks of sessions that rest: skipped keys that are
+// too old are erased, archived sessions that are too old go, and one that was
+// never answered is begun anew.
+func (s *step) tendSessions() error {
 	keys, err := s.StateKeys(prefixSessions)
 	if err != nil {
 		return err
 	}
 	for _, k := range keys {
-		row := &statepb.Sessions{}
-		if _, err := s.load(k, row); err != nil {
+		d, ok := deviceOf(k)
+		if !ok {
+			return fmt.Errorf("engine: row %s is damaged", prefixSessions)
+		}
+		if err := s.tend(d); err != nil {
 			return err
 		}
-		changed := false
-		for _, stored := range row.GetSessions() {
-			session, err := ratchet.ParseSession(stored.GetRatchet())
-			if err != nil {
-				return fmt.Errorf("engine: session row: %w", err)
-			}
-			next := session.Expire(s.now)
-			if next == nil {
-				continue
-			}
-			changed = true
-			if stored.Ratchet, err = next.MarshalBinary(); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+func (s *step) tend(d identity.DeviceID) error {
+	row, err := s.sessions(d)
+	if err != nil {
+		return err
+	}
+	changed := false
+	for _, x := range row.GetSessions() {
+		session, err := parseSession(x)
+		if err != nil {
+			return err
 		}
-		if changed {
-			if err := s.save(k, row); err != nil {
-				return err
-			}
+		next := session.Expire(s.now)
+		if next == nil {
+			continue
 		}
+		changed = true
+		if x.Ratchet, err = next.MarshalBinary(); err != nil {
+			return err
+		}
+	}
+	for i := len(row.Sessions) - 1; i >= 0; i-- {
+		x := row.Sessions[i]
+		last := time.Unix(max(x.GetOpenedS(), x.GetMadeS()), 0)
+		if i == int(row.GetActive()) || s.now.Sub(last) <= MaxArchived {
+			continue
+		}
+		row.Sessions = slices.Delete(row.Sessions, i, i+1)
+		if i < int(row.GetActive()) {
+			row.Active--
+		}
+		changed = true
+	}
+	if changed {
+		if err := s.save(sessionsKey(d), row); err != nil {
+			return err
+		}
+	}
+	if len(row.GetSessions()) == 0 {
+		return nil
+	}
+	if x := row.GetSessions()[row.GetActive()]; x.GetInitiator() && x.GetOpenedS() == 0 &&
+		s.now.Sub(time.Unix(x.GetMadeS(), 0)) > MaxUnanswered {
+		return s.renew(d)
 	}
 	return nil
 }

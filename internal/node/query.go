@@ -3,9 +3,20 @@ package node
 import (
 	"kith/identity"
 	"kith/internal/chat"
+	"kith/internal/engine"
 	"kith/internal/store"
 	"kith/internal/wire"
 )
+
+// OneTimePrekeys returns how many pairs of one-time prekeys are left for contacts
+// who have to begin a session anew.
+func (n *Node) OneTimePrekeys() (left int, err error) {
+	err = n.db.View(func(tx *store.Tx) (err error) {
+		left, err = engine.OneTimePrekeys(tx)
+		return err
+	})
+	return left, err
+}
 
 // Contacts returns every contact in order of name, with how many messages of
 // each are unread.

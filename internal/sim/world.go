@@ -382,9 +382,20 @@ func (d *Device) Send(to *Device, text string) (wire.MessageID, error) {
 	return r.(engine.Sent).ID, nil
 }
 
-// Timeline returns d's conversation with another device's account.
+// Timeline returns what was said in d's conversation with another device's account.
 func (d *Device) Timeline(with *Device) []chat.Message {
-	return d.mem.timeline(chat.With(with.Self.Account))
+	return slices.DeleteFunc(d.mem.timeline(chat.With(with.Self.Account)), func(m chat.Message) bool { return m.Notice != 0 })
+}
+
+// Notices returns what d's conversation shows that nobody said.
+func (d *Device) Notices(with *Device) []chat.Notice {
+	var all []chat.Notice
+	for _, m := range d.mem.timeline(chat.With(with.Self.Account)) {
+		if m.Notice != 0 {
+			all = append(all, m.Notice)
+		}
+	}
+	return all
 }
 
 // CheckProjections folds the log again and compares: rebuilt projections must

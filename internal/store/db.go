@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	schemaVersion = 1
+	schemaVersion = 2
 	applicationID = 0x6b697468 // "kith"
 	// pageBlock is the unit of the page encryption. A write-ahead log that a
 	// power cut left with an odd tail is cut down to it before opening: the
@@ -242,10 +242,26 @@ func (db *DB) check() error {
 		return ErrDamaged
 	case version > schemaVersion:
 		return ErrNewer
-	case version < schemaVersion:
+	case version < 1:
 		return ErrDamaged // no version before the first
+	case version < schemaVersion:
+		return db.migrate(version)
 	}
 	return nil
+}
+
+// migrations lead from one version of the schema to the next, the first of them
+// from version 1.
+var migrations = []string{
+	`ALTER TABLE contacts ADD COLUMN reduced INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE contacts ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE messages ADD COLUMN notice INTEGER NOT NULL DEFAULT 0`,
+}
+
+// migrate brings an older schema up to date, in one transaction.
+func (db *DB) migrate(version int) error {
+	steps := strings.Join(migrations[version-1:], ";\n")
+	return wrap(db.conn.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version=%d; COMMIT", steps, schemaVersion)))
 }
 
 // cutTornLog shortens a write-ahead log to whole blocks of the page encryption.

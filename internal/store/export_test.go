@@ -42,3 +42,10 @@ func PutOldRow(t *testing.T, db *DB, key string, version int, sealed []byte) {
 		t.Fatal(err)
 	}
 }
+
+// Exec runs SQL as it is.
+func (db *DB) Exec(sql string) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return wrap(db.conn.Exec(sql))
+}

@@ -29,7 +29,7 @@ func (f *fixed) bytes(col int, out []byte) {
 	f.err = ErrDamaged
 }
 
-const contactColumns = "SELECT account, device, name, state, reason, verified, added_at FROM contacts"
+const contactColumns = "SELECT account, device, name, state, reason, verified, added_at, reduced, stale FROM contacts"
 
 func contact(s *sqlite3.Stmt) (c chat.Contact, err error) {
 	f := fixed{s: s}
@@ -40,6 +40,7 @@ func contact(s *sqlite3.Stmt) (c chat.Contact, err error) {
 	c.Reason = wire.Reason(s.ColumnInt(4))
 	c.Verified = s.ColumnBool(5)
 	c.AddedAt = time.UnixMilli(s.ColumnInt64(6)).UTC()
+	c.Reduced, c.Stale = s.ColumnBool(7), s.ColumnBool(8)
 	return c, f.err
 }
 
@@ -66,8 +67,8 @@ func (tx *Tx) Contacts() ([]chat.Contact, error) {
 
 // PutContact inserts or replaces a contact.
 func (tx *Tx) PutContact(c chat.Contact) error {
-	return tx.db.exec("INSERT OR REPLACE INTO contacts (account, device, name, state, reason, verified, added_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		c.Account[:], c.Device[:], c.Name, int(c.State), int(c.Reason), c.Verified, c.AddedAt.UnixMilli())
+	return tx.db.exec("INSERT OR REPLACE INTO contacts (account, device, name, state, reason, verified, added_at, reduced, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		c.Account[:], c.Device[:], c.Name, int(c.State), int(c.Reason), c.Verified, c.AddedAt.UnixMilli(), c.Reduced, c.Stale)
 }
 
 // Conversation returns a conversation's summary, zero but for its id when new.
@@ -86,7 +87,7 @@ func (tx *Tx) PutConversation(c chat.Conversation) error {
 		c.ID[:], c.Lamport, c.Unread, uint64(c.LastSeq), c.Messages)
 }
 
-const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq FROM messages"
+const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq, notice FROM messages"
 
 func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	f := fixed{s: s}
@@ -99,6 +100,7 @@ func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	m.Text = s.ColumnText(6)
 	m.State = chat.State(s.ColumnInt(7))
 	m.Seq = chat.Seq(s.ColumnInt64(8))
+	m.Notice = chat.Notice(s.ColumnInt(9))
 	return m, f.err
 }
 
@@ -209,8 +211,8 @@ func (tx *Tx) PutMessage(m chat.Message) error {
 		// What a person said does not change; how far it came does.
 		return tx.db.exec("UPDATE messages SET state = ? WHERE n = ?", int(m.State), n)
 	}
-	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq))
+	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
--- Schema version 1, specified in docs/spec/store.md.
+-- Schema version 2, specified in docs/spec/store.md.
 CREATE TABLE state (
   key     TEXT PRIMARY KEY,
   version INTEGER NOT NULL,
@@ -46,7 +46,9 @@ CREATE TABLE contacts (
   state    INTEGER NOT NULL,
   reason   INTEGER NOT NULL,
   verified INTEGER NOT NULL,
-  added_at INTEGER NOT NULL
+  added_at INTEGER NOT NULL,
+  reduced  INTEGER NOT NULL DEFAULT 0,
+  stale    INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE conversations (
   id       BLOB PRIMARY KEY,
@@ -65,7 +67,8 @@ CREATE TABLE messages (
   sent_at      INTEGER NOT NULL,
   text         TEXT NOT NULL,
   state        INTEGER NOT NULL,
-  seq          INTEGER NOT NULL
+  seq          INTEGER NOT NULL,
+  notice       INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX messages_order ON messages (conversation, lamport, sender, id);
 CREATE INDEX messages_unread ON messages (conversation, sender, lamport) WHERE state < 3;

@@ -442,3 +442,38 @@ func TestStore_ST11_closedStoreRefuses(t *testing.T) {
 		t.Error("view after close")
 	}
 }
+
+// TestStore_ST13_olderSchemaIsBroughtUpToDate opens a database as version 1 left
+// it: what was in it is there, and what is new can be written.
+func TestStore_ST13_olderSchemaIsBroughtUpToDate(t *testing.T) {
+	dir := found(t)
+	db := open(t, dir)
+	c := chat.Contact{Account: identity.AccountID{1}, Device: identity.DeviceID{2}, Name: "Bob", State: chat.ContactEstablished, AddedAt: now}
+	apply(t, db, &engine.Update{Events: []chat.Event{chat.ContactAdded{Contact: c}}})
+	if err := db.Exec(`ALTER TABLE contacts DROP COLUMN reduced; ALTER TABLE contacts DROP COLUMN stale;
+		ALTER TABLE messages DROP COLUMN notice; PRAGMA user_version=1`); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+
+	db = open(t, dir)
+	m := chat.Message{ID: wire.MessageID{3}, Conversation: chat.With(c.Account), From: c.Account, SentAt: now,
+		State: chat.Delivered, Notice: chat.NoticeSession}
+	apply(t, db, &engine.Update{Events: []chat.Event{chat.ContactSession{Account: c.Account, Stale: true}, chat.MessageAdded{Message: m}}})
+	db.Close()
+
+	db = open(t, dir)
+	if err := db.View(func(tx *store.Tx) error {
+		got, ok, err := tx.Contact(c.Account)
+		if err != nil || !ok || got.Name != "Bob" || !got.Stale || got.Reduced {
+			t.Errorf("contact %+v, %v, %v", got, ok, err)
+		}
+		message, ok, err := tx.Message(m.ID)
+		if err != nil || !ok || message.Notice != chat.NoticeSession {
+			t.Errorf("message %+v, %v, %v", message, ok, err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}

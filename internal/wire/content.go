@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/sha256"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -32,6 +33,9 @@ type Hello struct {
 	DeviceList []byte
 	Name       string
 	Addrs      []string
+	// Sessions are the names of the sessions the sender has, in the first message
+	// of another; at most [MaxSessions], of 32 bytes each.
+	Sessions [][]byte
 }
 
 // Message is what a person says: text, attachments, or both.
@@ -64,7 +68,7 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 	switch {
 	case c.Hello != nil:
 		pb.Body = &contentpb.Content_Hello{Hello: &contentpb.Hello{
-			DeviceList: c.Hello.DeviceList, Name: c.Hello.Name, Addrs: c.Hello.Addrs}}
+			DeviceList: c.Hello.DeviceList, Name: c.Hello.Name, Addrs: c.Hello.Addrs, Sessions: c.Hello.Sessions}}
 	case c.Message != nil:
 		m := &contentpb.Message{Text: c.Message.Text}
 		for _, a := range c.Message.Media {
@@ -103,7 +107,8 @@ func ParseContent(b []byte) (*Content, error) {
 	c := &Content{ID: MessageID(pb.GetId()), Lamport: pb.GetLamport(), SentAt: time.UnixMilli(pb.GetSentAtMs()).UTC()}
 	switch body := pb.GetBody().(type) {
 	case *contentpb.Content_Hello:
-		c.Hello = &Hello{DeviceList: body.Hello.GetDeviceList(), Name: body.Hello.GetName(), Addrs: body.Hello.GetAddrs()}
+		c.Hello = &Hello{DeviceList: body.Hello.GetDeviceList(), Name: body.Hello.GetName(), Addrs: body.Hello.GetAddrs(),
+			Sessions: body.Hello.GetSessions()}
 	case *contentpb.Content_Message:
 		m, err := parseMessage(body.Message)
 		if err != nil {
@@ -152,8 +157,13 @@ func (c *Content) valid() bool {
 	switch {
 	case c.Hello != nil:
 		h := c.Hello
-		if !ValidName(h.Name) || len(h.DeviceList) == 0 || len(h.Addrs) > MaxAddrs {
+		if !ValidName(h.Name) || len(h.DeviceList) == 0 || len(h.Addrs) > MaxAddrs || len(h.Sessions) > MaxSessions {
 			return false
+		}
+		for _, name := range h.Sessions {
+			if len(name) != sha256.Size {
+				return false
+			}
 		}
 		for _, a := range h.Addrs {
 			if len(a) == 0 || len(a) > MaxAddr || !utf8.ValidString(a) {

@@ -23,14 +23,22 @@ const (
 	KindInitial EnvelopeKind = 3
 	// KindSession is a message of a running session.
 	KindSession EnvelopeKind = 4
-	// KindRefusal answers a request or an initial that cannot be served.
+	// KindRefusal answers a request or an initial that cannot be served, or a
+	// session message that no session opens.
 	KindRefusal EnvelopeKind = 5
+	// KindRenew asks a contact's device for prekeys, to begin a session anew.
+	KindRenew EnvelopeKind = 6
+	// KindPrekeys answers it: a prekey bundle.
+	KindPrekeys EnvelopeKind = 7
+	// KindRenewal begins a session between contacts: PQXDH's initial message
+	// and the first session message.
+	KindRenewal EnvelopeKind = 8
 )
 
 // InviteID names a one-time invite: 16 bytes derived from its secret.
 type InviteID [16]byte
 
-// Reason says why an invite was refused.
+// Reason says why an envelope was refused.
 type Reason byte
 
 // The reasons of docs/spec/envelope.md section 3.5.
@@ -38,19 +46,25 @@ const (
 	ReasonUnknown Reason = 1 // no such invite, or forgotten long ago
 	ReasonUsed    Reason = 2 // somebody used it before
 	ReasonExpired Reason = 3 // past its time, by the inviter's clock
+	// ReasonNoSession answers a session message that none of the sessions with
+	// its sender can open. Invite is zero.
+	ReasonNoSession Reason = 4
 )
 
 // Envelope is what the outside may see of a message. Which fields are set
 // depends on Kind.
 type Envelope struct {
 	Kind   EnvelopeKind
-	Invite InviteID // all kinds but KindSession
+	Invite InviteID // KindRequest, KindBundle, KindInitial, KindRefusal
 	Reason Reason   // KindRefusal
 	// Refused is the envelope a KindRefusal answers. Without it a refusal of
 	// an old copy of a request could end what a later envelope completed.
 	Refused EnvelopeID
 	// Body is the ciphertext: sealed to the invite for KindBundle and
-	// KindInitial, a ratchet message for KindSession; empty otherwise.
+	// KindInitial, a ratchet message for KindSession, the request's id and
+	// a bundle for KindPrekeys,
+	// initial and first message for KindRenewal, 16 random bytes for KindRenew;
+	// empty otherwise.
 	Body []byte
 }
 
@@ -68,13 +82,13 @@ func (e *Envelope) AppendBinary(b []byte) ([]byte, error) {
 			return nil, ErrMalformed
 		}
 		b = append(append(b, e.Invite[:]...), e.Body...)
-	case KindSession:
-		if len(e.Body) == 0 {
+	case KindSession, KindRenew, KindPrekeys, KindRenewal:
+		if !e.bodyFits() {
 			return nil, ErrMalformed
 		}
 		b = append(b, e.Body...)
 	case KindRefusal:
-		if e.Reason < ReasonUnknown || e.Reason > ReasonExpired {
+		if !e.reasonFits() {
 			return nil, ErrMalformed
 		}
 		b = append(append(b, e.Invite[:]...), byte(e.Reason))
@@ -97,8 +111,11 @@ func ParseEnvelope(b []byte) (*Envelope, error) {
 	}
 	e := &Envelope{Kind: EnvelopeKind(b[1])}
 	rest := b[2:]
-	if e.Kind == KindSession {
-		e.Body = rest
+	switch e.Kind {
+	case KindSession, KindRenew, KindPrekeys, KindRenewal:
+		if e.Body = rest; !e.bodyFits() {
+			return nil, ErrMalformed
+		}
 		return e, nil
 	}
 	if len(rest) < len(e.Invite) {
@@ -116,14 +133,42 @@ func ParseEnvelope(b []byte) (*Envelope, error) {
 		}
 		e.Body = rest
 	case KindRefusal:
-		if len(rest) != 1+len(e.Refused) || Reason(rest[0]) < ReasonUnknown || Reason(rest[0]) > ReasonExpired {
+		if len(rest) != 1+len(e.Refused) {
 			return nil, ErrMalformed
 		}
 		e.Reason, e.Refused = Reason(rest[0]), EnvelopeID(rest[1:])
+		if !e.reasonFits() {
+			return nil, ErrMalformed
+		}
 	default:
 		return nil, ErrMalformed
 	}
 	return e, nil
+}
+
+// RenewSize is the length of a KindRenew's body: random bytes, so that no two
+// have the same id.
+const RenewSize = 16
+
+// bodyFits reports whether a body without invite has a length its kind can have.
+func (e *Envelope) bodyFits() bool {
+	return len(e.Body) > 0 && (e.Kind != KindRenew || len(e.Body) == RenewSize)
+}
+
+// reasonFits reports whether a refusal is about an invite, or about none.
+func (e *Envelope) reasonFits() bool {
+	if e.Reason == ReasonNoSession {
+		return e.Invite == InviteID{}
+	}
+	return e.Reason >= ReasonUnknown && e.Reason <= ReasonExpired
+}
+
+// KindOf returns the kind of an encoded envelope, zero if it is too short.
+func KindOf(b []byte) EnvelopeKind {
+	if len(b) < 2 {
+		return 0
+	}
+	return EnvelopeKind(b[1])
 }
 
 // SealToInvite encrypts plaintext under an invite's 32-byte seal key, bound to
@@ -179,6 +224,8 @@ func (r Reason) String() string {
 		return "used"
 	case ReasonExpired:
 		return "expired"
+	case ReasonNoSession:
+		return "no session"
 	}
 	return ""
 }

@@ -36,6 +36,7 @@ type Event struct {
 	//	*Event_MediaStored
 	//	*Event_ContentUnknown
 	//	*Event_ContactMoved
+	//	*Event_ContactSession
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -159,6 +160,15 @@ func (x *Event) GetContactMoved() *ContactMoved {
 	return nil
 }
 
+func (x *Event) GetContactSession() *ContactSession {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ContactSession); ok {
+			return x.ContactSession
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -199,6 +209,10 @@ type Event_ContactMoved struct {
 	ContactMoved *ContactMoved `protobuf:"bytes,9,opt,name=contact_moved,json=contactMoved,proto3,oneof"`
 }
 
+type Event_ContactSession struct {
+	ContactSession *ContactSession `protobuf:"bytes,10,opt,name=contact_session,json=contactSession,proto3,oneof"`
+}
+
 func (*Event_ContactAdded) isEvent_Body() {}
 
 func (*Event_ContactProgressed) isEvent_Body() {}
@@ -216,6 +230,8 @@ func (*Event_MediaStored) isEvent_Body() {}
 func (*Event_ContentUnknown) isEvent_Body() {}
 
 func (*Event_ContactMoved) isEvent_Body() {}
+
+func (*Event_ContactSession) isEvent_Body() {}
 
 type Contact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -525,6 +541,66 @@ func (x *ContactMoved) GetDevice() []byte {
 	return nil
 }
 
+type ContactSession struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Reduced       bool                   `protobuf:"varint,2,opt,name=reduced,proto3" json:"reduced,omitempty"`
+	Stale         bool                   `protobuf:"varint,3,opt,name=stale,proto3" json:"stale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactSession) Reset() {
+	*x = ContactSession{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactSession) ProtoMessage() {}
+
+func (x *ContactSession) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactSession.ProtoReflect.Descriptor instead.
+func (*ContactSession) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ContactSession) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *ContactSession) GetReduced() bool {
+	if x != nil {
+		return x.Reduced
+	}
+	return false
+}
+
+func (x *ContactSession) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -536,13 +612,14 @@ type Message struct {
 	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
 	Media         []*Media               `protobuf:"bytes,8,rep,name=media,proto3" json:"media,omitempty"`
 	State         uint32                 `protobuf:"varint,9,opt,name=state,proto3" json:"state,omitempty"`
+	Notice        uint32                 `protobuf:"varint,10,opt,name=notice,proto3" json:"notice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +631,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[6]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +644,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{6}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Message) GetId() []byte {
@@ -633,6 +710,13 @@ func (x *Message) GetState() uint32 {
 	return 0
 }
 
+func (x *Message) GetNotice() uint32 {
+	if x != nil {
+		return x.Notice
+	}
+	return 0
+}
+
 type Media struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pointer       []byte                 `protobuf:"bytes,1,opt,name=pointer,proto3" json:"pointer,omitempty"`
@@ -645,7 +729,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +741,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[7]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +754,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{7}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Media) GetPointer() []byte {
@@ -713,7 +797,7 @@ type MessagesMarked struct {
 
 func (x *MessagesMarked) Reset() {
 	*x = MessagesMarked{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +809,7 @@ func (x *MessagesMarked) String() string {
 func (*MessagesMarked) ProtoMessage() {}
 
 func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +822,7 @@ func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagesMarked.ProtoReflect.Descriptor instead.
 func (*MessagesMarked) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MessagesMarked) GetConversation() []byte {
@@ -778,7 +862,7 @@ type MediaStored struct {
 
 func (x *MediaStored) Reset() {
 	*x = MediaStored{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +874,7 @@ func (x *MediaStored) String() string {
 func (*MediaStored) ProtoMessage() {}
 
 func (x *MediaStored) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +887,7 @@ func (x *MediaStored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaStored.ProtoReflect.Descriptor instead.
 func (*MediaStored) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MediaStored) GetRoot() []byte {
@@ -824,7 +908,7 @@ type ContentUnknown struct {
 
 func (x *ContentUnknown) Reset() {
 	*x = ContentUnknown{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +920,7 @@ func (x *ContentUnknown) String() string {
 func (*ContentUnknown) ProtoMessage() {}
 
 func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +933,7 @@ func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentUnknown.ProtoReflect.Descriptor instead.
 func (*ContentUnknown) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ContentUnknown) GetConversation() []byte {
@@ -877,7 +961,7 @@ var File_internal_chat_eventpb_event_proto protoreflect.FileDescriptor
 
 const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\n" +
-	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\x90\x05\n" +
+	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\xda\x05\n" +
 	"\x05Event\x12=\n" +
 	"\rcontact_added\x18\x01 \x01(\v2\x16.kith.event.v1.ContactH\x00R\fcontactAdded\x12Q\n" +
 	"\x12contact_progressed\x18\x02 \x01(\v2 .kith.event.v1.ContactProgressedH\x00R\x11contactProgressed\x12K\n" +
@@ -887,7 +971,9 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x0fmessages_marked\x18\x06 \x01(\v2\x1d.kith.event.v1.MessagesMarkedH\x00R\x0emessagesMarked\x12?\n" +
 	"\fmedia_stored\x18\a \x01(\v2\x1a.kith.event.v1.MediaStoredH\x00R\vmediaStored\x12H\n" +
 	"\x0fcontent_unknown\x18\b \x01(\v2\x1d.kith.event.v1.ContentUnknownH\x00R\x0econtentUnknown\x12B\n" +
-	"\rcontact_moved\x18\t \x01(\v2\x1b.kith.event.v1.ContactMovedH\x00R\fcontactMovedB\x06\n" +
+	"\rcontact_moved\x18\t \x01(\v2\x1b.kith.event.v1.ContactMovedH\x00R\fcontactMoved\x12H\n" +
+	"\x0fcontact_session\x18\n" +
+	" \x01(\v2\x1d.kith.event.v1.ContactSessionH\x00R\x0econtactSessionB\x06\n" +
 	"\x04body\"\xb9\x01\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
@@ -909,7 +995,11 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"@\n" +
 	"\fContactMoved\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
-	"\x06device\x18\x02 \x01(\fR\x06device\"\xf7\x01\n" +
+	"\x06device\x18\x02 \x01(\fR\x06device\"Z\n" +
+	"\x0eContactSession\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x18\n" +
+	"\areduced\x18\x02 \x01(\bR\areduced\x12\x14\n" +
+	"\x05stale\x18\x03 \x01(\bR\x05stale\"\x8f\x02\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\fR\fconversation\x12\x12\n" +
@@ -920,7 +1010,9 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"sent_at_ms\x18\x06 \x01(\x03R\bsentAtMs\x12\x12\n" +
 	"\x04text\x18\a \x01(\tR\x04text\x12*\n" +
 	"\x05media\x18\b \x03(\v2\x14.kith.event.v1.MediaR\x05media\x12\x14\n" +
-	"\x05state\x18\t \x01(\rR\x05state\"a\n" +
+	"\x05state\x18\t \x01(\rR\x05state\x12\x16\n" +
+	"\x06notice\x18\n" +
+	" \x01(\rR\x06notice\"a\n" +
 	"\x05Media\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -950,7 +1042,7 @@ func file_internal_chat_eventpb_event_proto_rawDescGZIP() []byte {
 	return file_internal_chat_eventpb_event_proto_rawDescData
 }
 
-var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*Event)(nil),             // 0: kith.event.v1.Event
 	(*Contact)(nil),           // 1: kith.event.v1.Contact
@@ -958,28 +1050,30 @@ var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*ContactVerified)(nil),   // 3: kith.event.v1.ContactVerified
 	(*ContactDevices)(nil),    // 4: kith.event.v1.ContactDevices
 	(*ContactMoved)(nil),      // 5: kith.event.v1.ContactMoved
-	(*Message)(nil),           // 6: kith.event.v1.Message
-	(*Media)(nil),             // 7: kith.event.v1.Media
-	(*MessagesMarked)(nil),    // 8: kith.event.v1.MessagesMarked
-	(*MediaStored)(nil),       // 9: kith.event.v1.MediaStored
-	(*ContentUnknown)(nil),    // 10: kith.event.v1.ContentUnknown
+	(*ContactSession)(nil),    // 6: kith.event.v1.ContactSession
+	(*Message)(nil),           // 7: kith.event.v1.Message
+	(*Media)(nil),             // 8: kith.event.v1.Media
+	(*MessagesMarked)(nil),    // 9: kith.event.v1.MessagesMarked
+	(*MediaStored)(nil),       // 10: kith.event.v1.MediaStored
+	(*ContentUnknown)(nil),    // 11: kith.event.v1.ContentUnknown
 }
 var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	1,  // 0: kith.event.v1.Event.contact_added:type_name -> kith.event.v1.Contact
 	2,  // 1: kith.event.v1.Event.contact_progressed:type_name -> kith.event.v1.ContactProgressed
 	3,  // 2: kith.event.v1.Event.contact_verified:type_name -> kith.event.v1.ContactVerified
 	4,  // 3: kith.event.v1.Event.contact_devices:type_name -> kith.event.v1.ContactDevices
-	6,  // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
-	8,  // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
-	9,  // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
-	10, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
+	7,  // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
+	9,  // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
+	10, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
+	11, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
 	5,  // 8: kith.event.v1.Event.contact_moved:type_name -> kith.event.v1.ContactMoved
-	7,  // 9: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 9: kith.event.v1.Event.contact_session:type_name -> kith.event.v1.ContactSession
+	8,  // 10: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_internal_chat_eventpb_event_proto_init() }
@@ -997,6 +1091,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 		(*Event_MediaStored)(nil),
 		(*Event_ContentUnknown)(nil),
 		(*Event_ContactMoved)(nil),
+		(*Event_ContactSession)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1004,7 +1099,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_chat_eventpb_event_proto_rawDesc), len(file_internal_chat_eventpb_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -150,10 +150,12 @@ func (x *Self) GetNextPrekey() uint32 {
 	return 0
 }
 
-// Row "prekeys": signed prekeys, newest first.
+// Row "prekeys": what serves many handshakes, newest first: signed prekeys and,
+// of the same age, KEM prekeys of last resort.
 type Prekeys struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Signed        []*SignedPrekey        `protobuf:"bytes,1,rep,name=signed,proto3" json:"signed,omitempty"`
+	LastResort    []*SignedPrekey        `protobuf:"bytes,2,rep,name=last_resort,json=lastResort,proto3" json:"last_resort,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,6 +193,13 @@ func (*Prekeys) Descriptor() ([]byte, []int) {
 func (x *Prekeys) GetSigned() []*SignedPrekey {
 	if x != nil {
 		return x.Signed
+	}
+	return nil
+}
+
+func (x *Prekeys) GetLastResort() []*SignedPrekey {
+	if x != nil {
+		return x.LastResort
 	}
 	return nil
 }
@@ -447,17 +456,148 @@ func (x *Contact) GetDevicesChanged() bool {
 	return false
 }
 
-// Row "sessions/<device>": sessions with one device, last used first.
-type Sessions struct {
+// Row "onetime/<id>": a pair of one-time prekeys for a contact's device.
+type OneTime struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	OneTime  []byte                 `protobuf:"bytes,1,opt,name=one_time,json=oneTime,proto3" json:"one_time,omitempty"`
+	Kem      []byte                 `protobuf:"bytes,2,opt,name=kem,proto3" json:"kem,omitempty"`
+	CreatedS int64                  `protobuf:"varint,3,opt,name=created_s,json=createdS,proto3" json:"created_s,omitempty"`
+	// When it was handed out; 0 while it was not. It is not handed out again.
+	GivenS        int64 `protobuf:"varint,4,opt,name=given_s,json=givenS,proto3" json:"given_s,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OneTime) Reset() {
+	*x = OneTime{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OneTime) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OneTime) ProtoMessage() {}
+
+func (x *OneTime) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OneTime.ProtoReflect.Descriptor instead.
+func (*OneTime) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OneTime) GetOneTime() []byte {
+	if x != nil {
+		return x.OneTime
+	}
+	return nil
+}
+
+func (x *OneTime) GetKem() []byte {
+	if x != nil {
+		return x.Kem
+	}
+	return nil
+}
+
+func (x *OneTime) GetCreatedS() int64 {
+	if x != nil {
+		return x.CreatedS
+	}
+	return 0
+}
+
+func (x *OneTime) GetGivenS() int64 {
+	if x != nil {
+		return x.GivenS
+	}
+	return 0
+}
+
+// Row "accepted/<name>": an initial that began a session, remembered while its
+// prekeys live, so that it begins no other.
+type Accepted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sessions      []*Session             `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	UntilS        int64                  `protobuf:"varint,1,opt,name=until_s,json=untilS,proto3" json:"until_s,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Accepted) Reset() {
+	*x = Accepted{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Accepted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Accepted) ProtoMessage() {}
+
+func (x *Accepted) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
+func (*Accepted) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Accepted) GetUntilS() int64 {
+	if x != nil {
+		return x.UntilS
+	}
+	return 0
+}
+
+// Row "sessions/<device>": sessions with one device, of the highest rank first.
+type Sessions struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Sessions []*Session             `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// The place in the list of the one that is sealed in.
+	Active uint32 `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`
+	// What happened on day (days since 1970): bundles given, initials accepted,
+	// sessions begun.
+	Day      int64  `protobuf:"varint,3,opt,name=day,proto3" json:"day,omitempty"`
+	Given    uint32 `protobuf:"varint,4,opt,name=given,proto3" json:"given,omitempty"`
+	Accepted uint32 `protobuf:"varint,5,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Begun    uint32 `protobuf:"varint,6,opt,name=begun,proto3" json:"begun,omitempty"`
+	// What the person was told about the active session.
+	Reduced bool `protobuf:"varint,7,opt,name=reduced,proto3" json:"reduced,omitempty"`
+	Stale   bool `protobuf:"varint,8,opt,name=stale,proto3" json:"stale,omitempty"`
+	// The request for prekeys answered last, and the one-time prekey given; 0 for
+	// the last resort. A repeated request gets the same answer.
+	Answered      []byte `protobuf:"bytes,9,opt,name=answered,proto3" json:"answered,omitempty"`
+	AnsweredWith  uint32 `protobuf:"varint,10,opt,name=answered_with,json=answeredWith,proto3" json:"answered_with,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +609,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +622,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{5}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Sessions) GetSessions() []*Session {
@@ -492,17 +632,88 @@ func (x *Sessions) GetSessions() []*Session {
 	return nil
 }
 
+func (x *Sessions) GetActive() uint32 {
+	if x != nil {
+		return x.Active
+	}
+	return 0
+}
+
+func (x *Sessions) GetDay() int64 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *Sessions) GetGiven() uint32 {
+	if x != nil {
+		return x.Given
+	}
+	return 0
+}
+
+func (x *Sessions) GetAccepted() uint32 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *Sessions) GetBegun() uint32 {
+	if x != nil {
+		return x.Begun
+	}
+	return 0
+}
+
+func (x *Sessions) GetReduced() bool {
+	if x != nil {
+		return x.Reduced
+	}
+	return false
+}
+
+func (x *Sessions) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+func (x *Sessions) GetAnswered() []byte {
+	if x != nil {
+		return x.Answered
+	}
+	return nil
+}
+
+func (x *Sessions) GetAnsweredWith() uint32 {
+	if x != nil {
+		return x.AnsweredWith
+	}
+	return 0
+}
+
 type Session struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ad            []byte                 `protobuf:"bytes,1,opt,name=ad,proto3" json:"ad,omitempty"`
-	Ratchet       []byte                 `protobuf:"bytes,2,opt,name=ratchet,proto3" json:"ratchet,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Ad      []byte                 `protobuf:"bytes,1,opt,name=ad,proto3" json:"ad,omitempty"`
+	Ratchet []byte                 `protobuf:"bytes,2,opt,name=ratchet,proto3" json:"ratchet,omitempty"`
+	// The name of the initial it began with.
+	Name      []byte `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Initiator bool   `protobuf:"varint,4,opt,name=initiator,proto3" json:"initiator,omitempty"`
+	MadeS     int64  `protobuf:"varint,5,opt,name=made_s,json=madeS,proto3" json:"made_s,omitempty"`
+	// When a message was last opened in it; 0 when none was.
+	OpenedS int64 `protobuf:"varint,6,opt,name=opened_s,json=openedS,proto3" json:"opened_s,omitempty"`
+	// It began without a one-time prekey and nobody has answered yet.
+	Reduced       bool `protobuf:"varint,7,opt,name=reduced,proto3" json:"reduced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +725,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +738,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{6}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Session) GetAd() []byte {
@@ -544,6 +755,41 @@ func (x *Session) GetRatchet() []byte {
 	return nil
 }
 
+func (x *Session) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Session) GetInitiator() bool {
+	if x != nil {
+		return x.Initiator
+	}
+	return false
+}
+
+func (x *Session) GetMadeS() int64 {
+	if x != nil {
+		return x.MadeS
+	}
+	return 0
+}
+
+func (x *Session) GetOpenedS() int64 {
+	if x != nil {
+		return x.OpenedS
+	}
+	return 0
+}
+
+func (x *Session) GetReduced() bool {
+	if x != nil {
+		return x.Reduced
+	}
+	return false
+}
+
 var File_internal_engine_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_engine_statepb_state_proto_rawDesc = "" +
@@ -555,9 +801,11 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"deviceList\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1f\n" +
 	"\vnext_prekey\x18\x04 \x01(\rR\n" +
-	"nextPrekey\">\n" +
+	"nextPrekey\"|\n" +
 	"\aPrekeys\x123\n" +
-	"\x06signed\x18\x01 \x03(\v2\x1b.kith.state.v1.SignedPrekeyR\x06signed\"G\n" +
+	"\x06signed\x18\x01 \x03(\v2\x1b.kith.state.v1.SignedPrekeyR\x06signed\x12<\n" +
+	"\vlast_resort\x18\x02 \x03(\v2\x1b.kith.state.v1.SignedPrekeyR\n" +
+	"lastResort\"G\n" +
 	"\fSignedPrekey\x12\x18\n" +
 	"\aprivate\x18\x01 \x01(\fR\aprivate\x12\x1d\n" +
 	"\n" +
@@ -579,12 +827,34 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\arequest\x18\x05 \x01(\fR\arequest\x12\x18\n" +
 	"\ainitial\x18\x06 \x01(\fR\ainitial\x12\x18\n" +
 	"\awaiting\x18\a \x03(\fR\awaiting\x12'\n" +
-	"\x0fdevices_changed\x18\b \x01(\bR\x0edevicesChanged\">\n" +
+	"\x0fdevices_changed\x18\b \x01(\bR\x0edevicesChanged\"l\n" +
+	"\aOneTime\x12\x19\n" +
+	"\bone_time\x18\x01 \x01(\fR\aoneTime\x12\x10\n" +
+	"\x03kem\x18\x02 \x01(\fR\x03kem\x12\x1b\n" +
+	"\tcreated_s\x18\x03 \x01(\x03R\bcreatedS\x12\x17\n" +
+	"\agiven_s\x18\x04 \x01(\x03R\x06givenS\"#\n" +
+	"\bAccepted\x12\x17\n" +
+	"\auntil_s\x18\x01 \x01(\x03R\x06untilS\"\xa1\x02\n" +
 	"\bSessions\x122\n" +
-	"\bsessions\x18\x01 \x03(\v2\x16.kith.state.v1.SessionR\bsessions\"3\n" +
+	"\bsessions\x18\x01 \x03(\v2\x16.kith.state.v1.SessionR\bsessions\x12\x16\n" +
+	"\x06active\x18\x02 \x01(\rR\x06active\x12\x10\n" +
+	"\x03day\x18\x03 \x01(\x03R\x03day\x12\x14\n" +
+	"\x05given\x18\x04 \x01(\rR\x05given\x12\x1a\n" +
+	"\baccepted\x18\x05 \x01(\rR\baccepted\x12\x14\n" +
+	"\x05begun\x18\x06 \x01(\rR\x05begun\x12\x18\n" +
+	"\areduced\x18\a \x01(\bR\areduced\x12\x14\n" +
+	"\x05stale\x18\b \x01(\bR\x05stale\x12\x1a\n" +
+	"\banswered\x18\t \x01(\fR\banswered\x12#\n" +
+	"\ranswered_with\x18\n" +
+	" \x01(\rR\fansweredWith\"\xb1\x01\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02ad\x18\x01 \x01(\fR\x02ad\x12\x18\n" +
-	"\aratchet\x18\x02 \x01(\fR\aratchet*K\n" +
+	"\aratchet\x18\x02 \x01(\fR\aratchet\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\fR\x04name\x12\x1c\n" +
+	"\tinitiator\x18\x04 \x01(\bR\tinitiator\x12\x15\n" +
+	"\x06made_s\x18\x05 \x01(\x03R\x05madeS\x12\x19\n" +
+	"\bopened_s\x18\x06 \x01(\x03R\aopenedS\x12\x18\n" +
+	"\areduced\x18\a \x01(\bR\areduced*K\n" +
 	"\x05Stage\x12\b\n" +
 	"\x04NONE\x10\x00\x12\r\n" +
 	"\tREQUESTED\x10\x01\x12\v\n" +
@@ -605,7 +875,7 @@ func file_internal_engine_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_engine_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_internal_engine_statepb_state_proto_goTypes = []any{
 	(Stage)(0),           // 0: kith.state.v1.Stage
 	(*Self)(nil),         // 1: kith.state.v1.Self
@@ -613,18 +883,21 @@ var file_internal_engine_statepb_state_proto_goTypes = []any{
 	(*SignedPrekey)(nil), // 3: kith.state.v1.SignedPrekey
 	(*Invite)(nil),       // 4: kith.state.v1.Invite
 	(*Contact)(nil),      // 5: kith.state.v1.Contact
-	(*Sessions)(nil),     // 6: kith.state.v1.Sessions
-	(*Session)(nil),      // 7: kith.state.v1.Session
+	(*OneTime)(nil),      // 6: kith.state.v1.OneTime
+	(*Accepted)(nil),     // 7: kith.state.v1.Accepted
+	(*Sessions)(nil),     // 8: kith.state.v1.Sessions
+	(*Session)(nil),      // 9: kith.state.v1.Session
 }
 var file_internal_engine_statepb_state_proto_depIdxs = []int32{
 	3, // 0: kith.state.v1.Prekeys.signed:type_name -> kith.state.v1.SignedPrekey
-	0, // 1: kith.state.v1.Contact.stage:type_name -> kith.state.v1.Stage
-	7, // 2: kith.state.v1.Sessions.sessions:type_name -> kith.state.v1.Session
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 1: kith.state.v1.Prekeys.last_resort:type_name -> kith.state.v1.SignedPrekey
+	0, // 2: kith.state.v1.Contact.stage:type_name -> kith.state.v1.Stage
+	9, // 3: kith.state.v1.Sessions.sessions:type_name -> kith.state.v1.Session
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_internal_engine_statepb_state_proto_init() }
@@ -638,7 +911,7 @@ func file_internal_engine_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_engine_statepb_state_proto_rawDesc), len(file_internal_engine_statepb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
