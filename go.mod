@@ -3,10 +3,10 @@ module kith
 go 1.26.0
 
 require (
-	filippo.io/edwards25519 v1.2.0
-	github.com/cloudflare/circl v1.6.5
 	connectrpc.com/connect v1.21.1
+	filippo.io/edwards25519 v1.2.0
 	github.com/alecthomas/kong v1.17.0
+	github.com/cloudflare/circl v1.6.5
 	github.com/libp2p/go-libp2p v0.51.0
 	github.com/makiuchi-d/gozxing v0.1.1
 	github.com/multiformats/go-multiaddr v0.16.1

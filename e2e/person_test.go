@@ -390,12 +390,6 @@ func message(w *apiv1.WatchResponse) *apiv1.Message {
 	return w.GetChanged()
 }
 
-// awaitText waits for a message that says this.
-func (p *person) awaitText(text string) {
-	p.t.Helper()
-	p.await("the text "+text, func(w *apiv1.WatchResponse) bool { return message(w).GetText() == text })
-}
-
 // awaitState waits until a message has come so far.
 func (p *person) awaitState(id, state string) {
 	p.t.Helper()
