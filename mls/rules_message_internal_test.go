@@ -151,11 +151,17 @@ func TestMLS_V12_damagedPrivateMessageDoesNotOpen(t *testing.T) {
 	f := newFixture(t, nil)
 	m, err := f.alice.Seal([]byte("hello"), MessageOptions{Data: []byte("data")})
 	must(t, err)
-	for i := len(m) - 40; i < len(m); i++ {
-		bad := bytes.Clone(m)
-		bad[i] ^= 1
-		f.refuses(f.bob, bad, rule.DoesNotOpen)
+	parsed, err := wire.ParseMessage(m)
+	must(t, err)
+	for _, part := range [][]byte{parsed.Private.SenderData, parsed.Private.Ciphertext} {
+		for i := range part {
+			part[i] ^= 1
+			f.refuses(f.bob, wire.Marshal(parsed), rule.DoesNotOpen)
+			part[i] ^= 1
+		}
 	}
+	parsed.Private.Ciphertext = nil
+	f.refuses(f.bob, wire.Marshal(parsed), rule.DoesNotOpen)
 	other := bytes.Replace(m, []byte("data"), []byte("dada"), 1)
 	f.refuses(f.bob, other, rule.DoesNotOpen)
 	f.takes(f.bob, m)

@@ -114,3 +114,53 @@ func TestSecretTree_wipeLeavesNothing(t *testing.T) {
 		t.Error("an erased tree gives keys")
 	}
 }
+
+// TestSecretTree_damagedStateRefused: each stored value that cannot be is found.
+func TestSecretTree_damagedStateRefused(t *testing.T) {
+	secret := make([]byte, 32)
+	node := func(x uint32, secret []byte) []byte { return wire.AppendOpaque(number(x), secret) }
+	ratchet := func(secret []byte, skipped ...[]byte) []byte {
+		b := append(wire.AppendOpaque(nil, secret), 0, 0, 0, 9, 0)
+		return wire.AppendOpaque(b, bytes.Join(skipped, nil))
+	}
+	key := func(g uint32, key, nonce int) []byte {
+		return wire.AppendOpaque(wire.AppendOpaque(number(g), make([]byte, key)), make([]byte, nonce))
+	}
+	leaf := func(i uint32, r []byte) []byte {
+		return append(number(i), append(bytes.Clone(r), ratchet(secret)...)...)
+	}
+	whole := func(leaves uint32, nodes, ratchets []byte) []byte {
+		return wire.AppendOpaque(wire.AppendOpaque(number(leaves), nodes), ratchets)
+	}
+	s, _ := suite.ByID(1)
+	read := func(b []byte) error {
+		r := wire.NewReader(b)
+		ReadSecretTree(s, r)
+		return r.Done()
+	}
+	fine := whole(4, append(node(1, secret), node(6, secret)...), append(leaf(2, ratchet(secret, key(1, 16, 12), key(5, 16, 12))), leaf(3, ratchet(secret))...))
+	if err := read(fine); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"no leaves":         whole(0, nil, nil),
+		"no power of two":   whole(3, nil, nil),
+		"too many leaves":   whole(1<<31, nil, nil),
+		"node outside":      whole(4, node(7, secret), nil),
+		"node twice":        whole(4, append(node(1, secret), node(1, secret)...), nil),
+		"nodes not sorted":  whole(4, append(node(5, secret), node(1, secret)...), nil),
+		"short node secret": whole(4, node(1, secret[1:]), nil),
+		"leaf outside":      whole(4, nil, leaf(4, ratchet(secret))),
+		"leaf twice":        whole(4, nil, append(leaf(1, ratchet(secret)), leaf(1, ratchet(secret))...)),
+		"short secret":      whole(4, nil, leaf(1, ratchet(secret[1:]))),
+		"short key":         whole(4, nil, leaf(1, ratchet(secret, key(1, 15, 12)))),
+		"short nonce":       whole(4, nil, leaf(1, ratchet(secret, key(1, 16, 11)))),
+		"keys not sorted":   whole(4, nil, leaf(1, ratchet(secret, key(2, 16, 12), key(1, 16, 12)))),
+	} {
+		if read(b) == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}
+
+func number(x uint32) []byte { return []byte{byte(x >> 24), byte(x >> 16), byte(x >> 8), byte(x)} }

@@ -111,3 +111,36 @@ func TestTree_numbers(t *testing.T) {
 		t.Error("arithmetic")
 	}
 }
+
+// TestTree_storedStateIsChecked: what is stored is read with its base, and nothing
+// else is read.
+func TestTree_storedStateIsChecked(t *testing.T) {
+	base := grown(t, 20)
+	e := base.Edit()
+	e.Update(3, leafOf(300))
+	next := e.Done()
+	read := func(b []byte, base *Tree) (*Tree, error) {
+		r := wire.NewReader(b)
+		got := ReadState(next.suite, r, base)
+		return got, r.Done()
+	}
+	for _, with := range []*Tree{nil, base} {
+		got, err := read(next.AppendState(nil, with), with)
+		if err != nil || !bytes.Equal(got.Hash(), next.Hash()) || got.Members() != 20 {
+			t.Errorf("another tree: %v", err)
+		}
+	}
+	if _, err := read(next.AppendState(nil, base), nil); err == nil {
+		t.Error("read without its base")
+	}
+	if _, err := read(next.AppendState(nil, base), grown(t, 3)); err == nil {
+		t.Error("read with a base of another size")
+	}
+	for name, b := range map[string][]byte{
+		"empty": {}, "too deep": {maxDepth + 1}, "unknown kind": {0, 9}, "no leaf": {0, storedNode}, "no children": {1, storedBlank},
+	} {
+		if got, err := read(b, nil); err == nil || got != nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}

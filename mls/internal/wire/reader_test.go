@@ -66,6 +66,28 @@ func TestReader_strangeValuesRefused(t *testing.T) {
 			t.Errorf("%s is read", name)
 		}
 	}
+	for name, read := range map[string]func(*Reader){
+		"psk type": func(r *Reader) { r.PSKID() }, "psk usage": func(r *Reader) { r.PSKID() },
+		"proposal or reference": func(r *Reader) { r.Commit() }, "source": func(r *Reader) { r.LeafNode() },
+		"unmerged leaves": func(r *Reader) { r.ParentNode() },
+	} {
+		encoded := map[string][]byte{
+			"psk type": {3, 0, 0}, "psk usage": (&PSKID{Type: PSKResumption, Usage: 4}).Append(nil),
+			"proposal or reference": {2, 3, 0, 0}, "source": (&LeafNode{Source: 4}).Append(nil),
+			"unmerged leaves": {0, 0, 3, 0, 0, 1},
+		}[name]
+		r := NewReader(encoded)
+		if read(r); !errors.Is(r.Err(), &rule.Error{Rule: rule.Encoding}) {
+			t.Errorf("%s: %v", name, r.Done())
+		}
+	}
+	private := &Message{Format: FormatPrivate, Private: &PrivateMessage{Type: 4}}
+	if _, err := ParseMessage(Marshal(private)); !errors.Is(err, &rule.Error{Rule: rule.Encoding}) {
+		t.Errorf("content type: %v", err)
+	}
+	if _, err := ParseMessage([]byte{0, 1, 0}); !errors.Is(err, &rule.Error{Rule: rule.Encoding}) {
+		t.Errorf("half a wire format: %v", err)
+	}
 	r := NewReader([]byte{1, 0xab})
 	if r.Uint16s(); r.Err() == nil {
 		t.Error("half a number is read")
