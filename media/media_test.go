@@ -119,14 +119,14 @@ func TestMedia_ME03_everyChangeOfABlobIsNoticed(t *testing.T) {
 }
 
 func TestMedia_ME04_storedLengthTellsOnlyTheBucket(t *testing.T) {
-	length := func(n int) int64 { return (&media.Pointer{Size: int64(n)}).Ref().Length }
+	length := func(n int64) int64 { return (&media.Pointer{Size: n}).Ref().Length }
 	if length(0) != length(1) || length(0) != length(media.MinPadded) {
 		t.Error("small files differ in length")
 	}
 	if length(1_000_000) != length(1_000_001) {
 		t.Error("neighbours differ in length")
 	}
-	for _, n := range []int{1 << 12, 1<<20 + 1, 1<<30 + 1, 3<<30 + 7} {
+	for _, n := range []int64{1 << 12, 1<<20 + 1, 1<<30 + 1, 3<<30 + 7} {
 		if grown := float64(length(n)) / float64(n); grown > 1.13 {
 			t.Errorf("%d bytes grow by %.2f", n, grown)
 		}
