@@ -15,6 +15,7 @@
 //   - identity: an account, its signed device list, safety numbers, invites
 //   - pqxdh: a secret shared with a device that may be offline, post-quantum
 //   - ratchet: a two-party session, the Triple Ratchet with encrypted headers
+//   - mls: a group session, RFC 9420
 //   - media: a file as encrypted chunks, streamed in, sought out
 //   - api/v1: the local API of a node and its generated client
 //
