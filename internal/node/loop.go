@@ -261,6 +261,10 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 	case wire.LinkUp:
 		n.up.Store(e.Peer, struct{}{})
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Up{Peer: e.Peer}), steps)
+		if !e.Relayed {
+			n.doTransfer(ctx, n.transfer.Step(now, transfer.Up{Peer: e.Peer}))
+		}
+	case wire.LinkDirect:
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Up{Peer: e.Peer}))
 	case wire.LinkDown:
 		n.up.Delete(e.Peer)
