@@ -188,10 +188,11 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return err
 	}
-	hello, err := s.firstHello(from)
+	known, err := s.sessions(from)
 	if err != nil {
 		return err
 	}
+	hello := s.firstHello(generation(known) + 1)
 	session, first, err := sealContent(session, ad, hello)
 	if err != nil {
 		return err
@@ -201,7 +202,8 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 		return err
 	}
 	s.up.Outgoing = append(s.up.Outgoing, o)
-	if err := s.keepSession(from, newSession{session: session, ad: ad, name: initial.Hash(), initiator: true}); err != nil {
+	n := newSession{session: session, ad: ad, name: initial.Hash(), generation: hello.Hello.Generation, initiator: true}
+	if err := s.keepSession(from, n); err != nil {
 		return err
 	}
 	s.dropEnvelope(row.GetRequest())
@@ -323,7 +325,7 @@ func (s *step) receiveInitial(from identity.DeviceID, e *wire.Envelope, id wire.
 	if err := s.welcome(from, initial, c.Hello); err != nil {
 		return err
 	}
-	if err := s.keepSession(from, newSession{session: session, ad: ad, name: initial.Hash(), known: c.Hello.Sessions}); err != nil {
+	if err := s.keepSession(from, newSession{session: session, ad: ad, name: initial.Hash(), generation: c.Hello.Generation}); err != nil {
 		return err
 	}
 	used := &statepb.Invite{Used: true, ExpiresS: row.GetExpiresS()}

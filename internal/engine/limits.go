@@ -10,9 +10,10 @@ const (
 	// MaxUnanswered is how long the side that began a session seals in it without
 	// having opened anything in it (Sesame's MAXSEND).
 	MaxUnanswered = 30 * 24 * time.Hour
-	// Contemporary is how long after we began a session one that the other side
-	// begins without knowing of it counts as begun at the same time.
-	Contemporary = time.Hour
+	// MaxGenerationStep is how far above the highest generation known here a
+	// new session's may be. Honest ones climb by [MaxRenewals] a day, and nobody
+	// can use generations up.
+	MaxGenerationStep = 1 << 20
 	// Settling is how long after beginning a session a refusal is not believed: what
 	// was sealed in it may have overtaken the envelope that begins it.
 	Settling = 30 * time.Second

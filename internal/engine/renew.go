@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -118,7 +119,7 @@ func (s *step) receiveRenew(from identity.DeviceID, id wire.EnvelopeID) error {
 	if err != nil {
 		return err
 	}
-	body, err := bundle.AppendBinary(id[:])
+	body, err := bundle.AppendBinary(binary.BigEndian.AppendUint64(id[:], generation(row)))
 	if err != nil {
 		return err
 	}
@@ -131,6 +132,10 @@ func (s *step) receiveRenew(from identity.DeviceID, id wire.EnvelopeID) error {
 	return nil
 }
 
+// prekeysHead is what precedes the bundle in an answer: the request's id and the
+// highest generation that whoever answers knows.
+const prekeysHead = len(wire.EnvelopeID{}) + 8
+
 // receivePrekeys begins a session with the bundle that was asked for.
 func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 	a, contact, err := s.established(from)
@@ -142,14 +147,18 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 		return err
 	}
 	// The answer names the request: a last resort is the same for all.
-	if len(e.Body) < len(wire.EnvelopeID{}) {
+	if len(e.Body) < prekeysHead {
 		return ErrRefused
 	}
 	asked, ok, err := s.Outbox(wire.EnvelopeID(e.Body))
 	if err != nil || !ok || asked.To != from || wire.KindOf(asked.Body) != wire.KindRenew {
 		return orRefused(err)
 	}
-	bundle, err := pqxdh.ParseBundle(e.Body[len(wire.EnvelopeID{}):])
+	theirs := binary.BigEndian.Uint64(e.Body[len(wire.EnvelopeID{}):])
+	if theirs >= generation(row)+MaxGenerationStep {
+		return ErrRefused
+	}
+	bundle, err := pqxdh.ParseBundle(e.Body[prekeysHead:])
 	if err != nil || bundle.Owner != (pqxdh.Address{Account: a, Device: from}) {
 		return ErrRefused
 	}
@@ -164,10 +173,8 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return err
 	}
-	hello, err := s.firstHello(from)
-	if err != nil {
-		return err
-	}
+	// Above what either side knows, so that both seal in it when they know of it.
+	hello := s.firstHello(max(generation(row), theirs) + 1)
 	session, first, err := sealContent(session, ad, hello)
 	if err != nil {
 		return err
@@ -188,7 +195,8 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 	if err := s.save(sessionsKey(from), row); err != nil {
 		return err
 	}
-	n := newSession{session: session, ad: ad, name: initial.Hash(), initiator: true, reduced: !initial.HasOneTime}
+	n := newSession{session: session, ad: ad, name: initial.Hash(), generation: hello.Hello.Generation, initiator: true,
+		reduced: !initial.HasOneTime}
 	if err := s.keepSession(from, n); err != nil {
 		return err
 	}
@@ -353,7 +361,7 @@ func (s *step) acceptRenewal(initial *pqxdh.Initial, first []byte) (n newSession
 	if err := s.save(acceptedKey(name), &statepb.Accepted{UntilS: until.Unix()}); err != nil {
 		return n, nil, err
 	}
-	return newSession{session: session, ad: ad, name: name, reduced: !initial.HasOneTime, known: c.Hello.Sessions}, c.Hello, nil
+	return newSession{session: session, ad: ad, name: name, generation: c.Hello.Generation, reduced: !initial.HasOneTime}, c.Hello, nil
 }
 
 // receiveNoSession begins a session anew when a contact's device cannot open

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"crypto/sha256"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -33,9 +32,9 @@ type Hello struct {
 	DeviceList []byte
 	Name       string
 	Addrs      []string
-	// Sessions are the names of the sessions the sender has, in the first message
-	// of another; at most [MaxSessions], of 32 bytes each.
-	Sessions [][]byte
+	// Generation is the generation of the session of which this is the first
+	// message, from 1; 0 in other hellos. Spec: contact.md, FC-18.
+	Generation uint64
 }
 
 // Message is what a person says: text, attachments, or both.
@@ -68,7 +67,7 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 	switch {
 	case c.Hello != nil:
 		pb.Body = &contentpb.Content_Hello{Hello: &contentpb.Hello{
-			DeviceList: c.Hello.DeviceList, Name: c.Hello.Name, Addrs: c.Hello.Addrs, Sessions: c.Hello.Sessions}}
+			DeviceList: c.Hello.DeviceList, Name: c.Hello.Name, Addrs: c.Hello.Addrs, Generation: c.Hello.Generation}}
 	case c.Message != nil:
 		m := &contentpb.Message{Text: c.Message.Text}
 		for _, a := range c.Message.Media {
@@ -108,7 +107,7 @@ func ParseContent(b []byte) (*Content, error) {
 	switch body := pb.GetBody().(type) {
 	case *contentpb.Content_Hello:
 		c.Hello = &Hello{DeviceList: body.Hello.GetDeviceList(), Name: body.Hello.GetName(), Addrs: body.Hello.GetAddrs(),
-			Sessions: body.Hello.GetSessions()}
+			Generation: body.Hello.GetGeneration()}
 	case *contentpb.Content_Message:
 		m, err := parseMessage(body.Message)
 		if err != nil {
@@ -157,13 +156,8 @@ func (c *Content) valid() bool {
 	switch {
 	case c.Hello != nil:
 		h := c.Hello
-		if !ValidName(h.Name) || len(h.DeviceList) == 0 || len(h.Addrs) > MaxAddrs || len(h.Sessions) > MaxSessions {
+		if !ValidName(h.Name) || len(h.DeviceList) == 0 || len(h.Addrs) > MaxAddrs {
 			return false
-		}
-		for _, name := range h.Sessions {
-			if len(name) != sha256.Size {
-				return false
-			}
 		}
 		for _, a := range h.Addrs {
 			if len(a) == 0 || len(a) > MaxAddr || !utf8.ValidString(a) {

@@ -25,8 +25,6 @@ const (
 	MaxAddrs = 16
 	// MaxAddr is the longest address in bytes.
 	MaxAddr = 256
-	// MaxSessions is how many sessions a hello may name.
-	MaxSessions = 8
 	// MaxReceipts is how many message ids one receipt may name.
 	MaxReceipts = 1024
 	// MaxLamport is the highest causal order a message may claim; beyond it the

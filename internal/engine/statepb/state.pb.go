@@ -706,7 +706,8 @@ type Session struct {
 	// When a message was last opened in it; 0 when none was.
 	OpenedS int64 `protobuf:"varint,6,opt,name=opened_s,json=openedS,proto3" json:"opened_s,omitempty"`
 	// It began without a one-time prekey and nobody has answered yet.
-	Reduced       bool `protobuf:"varint,7,opt,name=reduced,proto3" json:"reduced,omitempty"`
+	Reduced       bool   `protobuf:"varint,7,opt,name=reduced,proto3" json:"reduced,omitempty"`
+	Generation    uint64 `protobuf:"varint,8,opt,name=generation,proto3" json:"generation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -790,6 +791,13 @@ func (x *Session) GetReduced() bool {
 	return false
 }
 
+func (x *Session) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 var File_internal_engine_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_engine_statepb_state_proto_rawDesc = "" +
@@ -846,7 +854,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x05stale\x18\b \x01(\bR\x05stale\x12\x1a\n" +
 	"\banswered\x18\t \x01(\fR\banswered\x12#\n" +
 	"\ranswered_with\x18\n" +
-	" \x01(\rR\fansweredWith\"\xb1\x01\n" +
+	" \x01(\rR\fansweredWith\"\xd1\x01\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02ad\x18\x01 \x01(\fR\x02ad\x12\x18\n" +
 	"\aratchet\x18\x02 \x01(\fR\aratchet\x12\x12\n" +
@@ -854,7 +862,10 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\tinitiator\x18\x04 \x01(\bR\tinitiator\x12\x15\n" +
 	"\x06made_s\x18\x05 \x01(\x03R\x05madeS\x12\x19\n" +
 	"\bopened_s\x18\x06 \x01(\x03R\aopenedS\x12\x18\n" +
-	"\areduced\x18\a \x01(\bR\areduced*K\n" +
+	"\areduced\x18\a \x01(\bR\areduced\x12\x1e\n" +
+	"\n" +
+	"generation\x18\b \x01(\x04R\n" +
+	"generation*K\n" +
 	"\x05Stage\x12\b\n" +
 	"\x04NONE\x10\x00\x12\r\n" +
 	"\tREQUESTED\x10\x01\x12\v\n" +

@@ -159,9 +159,8 @@ type Hello struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Multiaddrs under which the sending device may be reached now.
 	Addrs []string `protobuf:"bytes,3,rep,name=addrs,proto3" json:"addrs,omitempty"`
-	// In the first message of a session: the names of the sessions that the sender
-	// has with this device, of the highest rank first.
-	Sessions      [][]byte `protobuf:"bytes,4,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// In the first message of a session: its generation, from 1.
+	Generation    uint64 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,11 +216,11 @@ func (x *Hello) GetAddrs() []string {
 	return nil
 }
 
-func (x *Hello) GetSessions() [][]byte {
+func (x *Hello) GetGeneration() uint64 {
 	if x != nil {
-		return x.Sessions
+		return x.Generation
 	}
-	return nil
+	return 0
 }
 
 type Message struct {
@@ -397,13 +396,15 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	" \x01(\v2\x16.kith.content.v1.HelloH\x00R\x05hello\x124\n" +
 	"\amessage\x18\v \x01(\v2\x18.kith.content.v1.MessageH\x00R\amessage\x124\n" +
 	"\areceipt\x18\f \x01(\v2\x18.kith.content.v1.ReceiptH\x00R\areceiptB\x06\n" +
-	"\x04body\"n\n" +
+	"\x04body\"r\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vdevice_list\x18\x01 \x01(\fR\n" +
 	"deviceList\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
-	"\x05addrs\x18\x03 \x03(\tR\x05addrs\x12\x1a\n" +
-	"\bsessions\x18\x04 \x03(\fR\bsessions\"P\n" +
+	"\x05addrs\x18\x03 \x03(\tR\x05addrs\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x04 \x01(\x04R\n" +
+	"generation\"P\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x121\n" +
 	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\"N\n" +
