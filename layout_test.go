@@ -78,6 +78,8 @@ const importLaw = `
 	identity, media, internal/wire          < internal/store
 	internal/chat, internal/engine          < internal/store
 	github.com/ncruces/go-sqlite3           < internal/store
+	box                                     < internal/boxstore
+	go.etcd.io/bbolt                        < internal/boxstore
 	identity, internal/wire                 < internal/p2p
 	github.com/libp2p/go-libp2p             < internal/p2p
 	github.com/multiformats/go-multiaddr    < internal/p2p
@@ -267,6 +269,7 @@ func TestLayout_lawForbids(t *testing.T) {
 		"identity":          "kith/media",
 		"ratchet":           "golang.org/x/crypto/argon2",
 		"internal/api":      "github.com/libp2p/go-libp2p/core/peer",
+		"internal/store":    "go.etcd.io/bbolt",
 	} {
 		if permits(law[room], imported) {
 			t.Errorf("the law lets %s import %s", room, imported)
