@@ -197,6 +197,7 @@ func (r *Reader) MarshalBinary() ([]byte, error) {
 	w.AddUint8(uint8(len(r.keys)))
 	for _, k := range r.keys {
 		w.AddUint64(k.Index)
+		w.AddBytes(k.Box[:])
 		w.AddBytes(k.seed[:])
 		w.AddBytes(k.key[:])
 	}
@@ -213,13 +214,10 @@ func ParseReader(b []byte) (*Reader, error) {
 	}
 	for range n {
 		var k Keys
-		if !s.ReadUint64(&k.Index) || !s.CopyBytes(k.seed[:]) || !s.CopyBytes(k.key[:]) || k.Index >= r.next ||
+		if !s.ReadUint64(&k.Index) || !s.CopyBytes(k.Box[:]) || !s.CopyBytes(k.seed[:]) || !s.CopyBytes(k.key[:]) || k.Index >= r.next ||
 			len(r.keys) > 0 && k.Index <= r.keys[len(r.keys)-1].Index {
 			return nil, ErrMalformed
 		}
-		private := ed25519.NewKeyFromSeed(k.seed[:])
-		copy(k.Box[:], private[32:])
-		clear(private)
 		r.keys = append(r.keys, k)
 	}
 	// A window as fill leaves it, and nothing else.
