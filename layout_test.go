@@ -78,8 +78,9 @@ const importLaw = `
 	identity, media, internal/wire          < internal/store
 	internal/chat, internal/engine          < internal/store
 	github.com/ncruces/go-sqlite3           < internal/store
-	box                                     < internal/boxstore
+	box, internal/relay                     < internal/boxstore
 	go.etcd.io/bbolt                        < internal/boxstore
+	box, internal/relay                     < internal/relaynet
 	identity, internal/wire                 < internal/p2p
 	github.com/libp2p/go-libp2p             < internal/p2p
 	github.com/multiformats/go-multiaddr    < internal/p2p
@@ -270,6 +271,7 @@ func TestLayout_lawForbids(t *testing.T) {
 		"ratchet":           "golang.org/x/crypto/argon2",
 		"internal/api":      "github.com/libp2p/go-libp2p/core/peer",
 		"internal/store":    "go.etcd.io/bbolt",
+		"internal/relaynet": "kith/internal/p2p",
 	} {
 		if permits(law[room], imported) {
 			t.Errorf("the law lets %s import %s", room, imported)

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"kith/internal/relay"
 )
 
 // waiting is one Apply in the queue.
 type waiting struct {
-	changes []Change
+	changes []relay.Change
 	err     error
 	done    chan struct{} // closed when err is final, or one word: lead
 	lead    bool
@@ -21,7 +23,7 @@ type waiting struct {
 // commit for each day they touch. [ErrCap]: nothing of this call was done. Any
 // other error: nothing of it may be acknowledged, and some of it may be there.
 // Changes of one call to one box are applied in order.
-func (s *Store) Apply(changes []Change) error {
+func (s *Store) Apply(changes []relay.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -63,18 +65,21 @@ func (s *Store) Apply(changes []Change) error {
 func (s *Store) commit(batch []*waiting) {
 	s.work.Lock()
 	defer s.work.Unlock()
-	parts := map[uint32][]Change{}
+	parts := map[uint32][]relay.Change{}
 	users := map[uint32][]*waiting{}
-	used := s.Usage().Bytes
+	usage := s.Usage()
 	for _, w := range batch {
-		if grown := used + growth(w.changes); grown > used && grown > s.options.Cap {
-			w.err = ErrCap
-			continue
-		} else {
-			used = grown
+		n, err := s.growth(w.changes, usage.Bytes, usage.Cap)
+		if err == nil && n > 0 && usage.Bytes+n > usage.Cap {
+			err = ErrCap
 		}
+		if err != nil {
+			w.err = diskError(err)
+			continue
+		}
+		usage.Bytes += n
 		for _, c := range w.changes {
-			n := c.day()
+			n := dayOfChange(&c)
 			parts[n] = append(parts[n], c)
 			if u := users[n]; len(u) == 0 || u[len(u)-1] != w {
 				users[n] = append(u, w)
@@ -100,34 +105,83 @@ func (s *Store) commit(batch []*waiting) {
 	s.compactIfNeeded()
 }
 
-func (c *Change) day() uint32 {
+// dayOfChange is the day a change is about.
+func dayOfChange(c *relay.Change) uint32 {
 	if c.Put != nil {
 		return c.Put.Expiry
 	}
 	return c.Remove.Expiry
 }
 
-// growth is by how much changes raise the usage, at most: a record that is
-// replaced counts as new, one that is removed as the smaller kind.
-func growth(changes []Change) (n int64) {
+// growth is by how much a call raises the usage. Near the cap it looks at what is
+// there; else the most it can be will do.
+func (s *Store) growth(changes []relay.Change, used, limit int64) (n int64, err error) {
 	for _, c := range changes {
-		switch {
-		case c.Put == nil:
-			n -= TombCost
-		case c.Put.Cell != nil:
-			n += CellCost
-		default:
-			n += TombCost
-		}
+		n += cost(c.Put)
 	}
-	return n
+	if used+n <= limit {
+		return n, nil
+	}
+	n = 0
+	type place struct {
+		box [32]byte
+		day uint32
+	}
+	now := map[place]int64{}
+	for i := range changes {
+		c := &changes[i]
+		p := place{boxOf(c), dayOfChange(c)}
+		before, known := now[p]
+		if !known {
+			if before, err = s.costOf(p.box, p.day); err != nil {
+				return 0, err
+			}
+		}
+		now[p] = cost(c.Put)
+		n += now[p] - before
+	}
+	return n, nil
+}
+
+func boxOf(c *relay.Change) [32]byte {
+	if c.Put != nil {
+		return c.Put.Box
+	}
+	return c.Remove.Box
+}
+
+// cost is what a record counts; none counts nothing.
+func cost(r *relay.Record) int64 {
+	switch {
+	case r == nil:
+		return 0
+	case r.Cell == nil:
+		return relay.TombCost
+	}
+	return relay.CellCost
+}
+
+// costOf is what a day's record of a box counts now.
+func (s *Store) costOf(box [32]byte, number uint32) (int64, error) {
+	d, err := s.day(number, false)
+	if err != nil || d == nil {
+		return 0, err
+	}
+	r, ok, err := d.get(box)
+	if err != nil || !ok {
+		if errors.Is(err, errDamaged) {
+			return 0, nil // found out again by whoever writes there
+		}
+		return 0, err
+	}
+	return cost(&r), nil
 }
 
 // commitDay commits changes to one day, which it makes when it is not there
 // and finds again when it was set aside meanwhile.
-func (s *Store) commitDay(number uint32, changes []Change) error {
+func (s *Store) commitDay(number uint32, changes []relay.Change) error {
 	for range 2 {
-		d, err := s.day(number, slices.ContainsFunc(changes, func(c Change) bool { return c.Put != nil }))
+		d, err := s.day(number, slices.ContainsFunc(changes, func(c relay.Change) bool { return c.Put != nil }))
 		if err != nil {
 			return diskError(err)
 		}

@@ -10,12 +10,13 @@ import (
 	"go.etcd.io/bbolt"
 
 	"kith/box"
+	"kith/internal/relay"
 )
 
 const today = 20000
 
-func randomRecord(expiry uint32) *Record {
-	r := &Record{Expiry: expiry, Effort: 50, Cell: make([]byte, box.CellSize)}
+func randomRecord(expiry uint32) *relay.Record {
+	r := &relay.Record{Expiry: expiry, Effort: 50, Cell: make([]byte, box.CellSize)}
 	rand.Read(r.Box[:])
 	rand.Read(r.Sig[:])
 	rand.Read(r.Cell)
@@ -122,7 +123,7 @@ func benchTriple(b *testing.B, days uint32) {
 	}
 	defer s.Close()
 	for d := range days {
-		if err := s.Apply([]Change{{Put: randomRecord(today + d)}}); err != nil {
+		if err := s.Apply([]relay.Change{{Put: randomRecord(today + d)}}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -132,7 +133,7 @@ func benchTriple(b *testing.B, days uint32) {
 		if _, ok, err := s.Get(r.Box); ok || err != nil {
 			panic("x")
 		}
-		if err := s.Apply([]Change{{Put: r}}); err != nil {
+		if err := s.Apply([]relay.Change{{Put: r}}); err != nil {
 			panic(err)
 		}
 		g, ok, err := s.Get(r.Box)
@@ -144,7 +145,7 @@ func benchTriple(b *testing.B, days uint32) {
 			panic("x")
 		}
 		g.Cell = nil
-		if err := s.Apply([]Change{{Put: &g}}); err != nil {
+		if err := s.Apply([]relay.Change{{Put: &g}}); err != nil {
 			panic(err)
 		}
 	})

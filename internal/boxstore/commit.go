@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"go.etcd.io/bbolt"
+
+	"kith/internal/relay"
 )
 
 // sealed is a change of one day, with everything computed that needs no file.
@@ -15,7 +17,7 @@ type sealed struct {
 }
 
 // seal prepares a change.
-func (d *day) seal(c Change) sealed {
+func (d *day) seal(c relay.Change) sealed {
 	if c.Put == nil {
 		return sealed{mark: d.keys.mark(c.Remove.Box)}
 	}
@@ -103,7 +105,7 @@ func (d *day) write(tx *bbolt.Tx, changes []sealed, t *totals) (surplus []mark, 
 			if err != nil {
 				return nil, err
 			}
-			if err := ordered.Delete(orderKey(r.Effort, c.mark)); err != nil {
+			if err := ordered.Delete(orderKey(r.Cell != nil, r.Effort, c.mark)); err != nil {
 				return nil, err
 			}
 			t.count(r.Cell != nil, -1)
@@ -120,7 +122,7 @@ func (d *day) write(tx *bbolt.Tx, changes []sealed, t *totals) (surplus []mark, 
 		if err := cells.Put(c.mark[:], c.value); err != nil {
 			return nil, err
 		}
-		if err := ordered.Put(orderKey(c.effort, c.mark), []byte{}); err != nil {
+		if err := ordered.Put(orderKey(c.cell, c.effort, c.mark), []byte{}); err != nil {
 			return nil, err
 		}
 		t.count(c.cell, 1)

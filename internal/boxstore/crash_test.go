@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kith/internal/boxstore"
+	"kith/internal/relay"
 )
 
 // childVariable tells the test's binary to be a child and what to do.
@@ -29,7 +30,7 @@ func runChild(what string) {
 }
 
 // derived makes a record of which the address says everything.
-func derived(name uint64) *boxstore.Record {
+func derived(name uint64) *relay.Record {
 	source := rand.NewChaCha8([32]byte{byte(name), byte(name >> 8), byte(name >> 16), byte(name >> 24), byte(name >> 32), 1})
 	r := cell(today+uint32(name%4), uint32(name%7))
 	source.Read(r.Box[:])
@@ -52,13 +53,13 @@ func writeForEver(dir string) {
 			for i := uint64(rand.Uint32()); ; i++ {
 				n := i<<3 | uint64(g)
 				r := derived(n)
-				if err := s.Apply([]boxstore.Change{put(r), put(cell(today-1-uint32(g%3), 1))}); err != nil {
+				if err := s.Apply([]relay.Change{put(r), put(cell(today-1-uint32(g%3), 1))}); err != nil {
 					out <- fmt.Sprint("error ", err)
 				}
 				out <- fmt.Sprint("put ", n)
 				if n%3 == 0 {
 					r.Cell = nil
-					if err := s.Apply([]boxstore.Change{put(r)}); err != nil {
+					if err := s.Apply([]relay.Change{put(r)}); err != nil {
 						out <- fmt.Sprint("error ", err)
 					}
 					out <- fmt.Sprint("dead ", n)
@@ -156,12 +157,12 @@ func readAll(dir string) {
 			have.WriteByte('0')
 		}
 	}
-	if err := s.Lowest(func(boxstore.Ref) bool { return true }); err != nil {
+	if err := s.Lowest(func(relay.Ref) bool { return true }); err != nil {
 		fmt.Println("error", err)
 	}
 	for day := range uint32(4) {
 		r := cell(today+day, 5)
-		if err := s.Apply([]boxstore.Change{put(r)}); err != nil {
+		if err := s.Apply([]relay.Change{put(r)}); err != nil {
 			fmt.Println("error", err)
 		} else if got, ok, err := s.Get(r.Box); err != nil || !ok || !equal(&got, r) {
 			fmt.Println("error: a day does not take anything new", ok, err)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"kith/internal/boxstore"
+	"kith/internal/relay"
 )
 
 var damages = flag.Int("damages", 24, "how many damaged files to try")
@@ -24,7 +25,7 @@ func sound(t *testing.T) string {
 	t.Helper()
 	s := open(t, t.TempDir(), today, 1<<30)
 	for n := uint64(0); n < damageRecords; n += 10 {
-		var changes []boxstore.Change
+		var changes []relay.Change
 		for i := range uint64(10) {
 			changes = append(changes, put(derived(n+i)))
 		}
@@ -129,7 +130,7 @@ func TestBoxstore_BS14_toldOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), today, 1<<30)
 			a, b := cell(today, 1), cell(today+1, 1)
-			must(t, s.Apply([]boxstore.Change{put(a), put(b)}))
+			must(t, s.Apply([]relay.Change{put(a), put(b)}))
 			must(t, s.Close())
 			day := filepath.Join(s.dir, "20000-0")
 			must(t, damage(day))
@@ -140,11 +141,11 @@ func TestBoxstore_BS14_toldOnce(t *testing.T) {
 				if told := len(s.told); told != 0 && start > 0 || told != 1 && start == 0 {
 					t.Errorf("start %d: told %v", start, s.told)
 				}
-				if u := s.Usage(); u.Bytes <= int64(u.Records)*boxstore.CellCost {
+				if u := s.Usage(); u.Bytes <= int64(u.Records)*relay.CellCost {
 					t.Errorf("a day set aside counts nothing: %+v", u)
 				}
 				c := cell(today, 3)
-				must(t, s.Apply([]boxstore.Change{put(c)}))
+				must(t, s.Apply([]relay.Change{put(c)}))
 				wants(t, s.Store, c)
 				must(t, s.Close())
 			}
@@ -161,7 +162,7 @@ func TestBoxstore_BS14_toldOnce(t *testing.T) {
 			if _, err := os.Stat(day); !errors.Is(err, os.ErrNotExist) {
 				t.Error("a day set aside outlives its end")
 			}
-			if u := s.Usage(); u.Bytes != boxstore.CellCost {
+			if u := s.Usage(); u.Bytes != relay.CellCost {
 				t.Errorf("usage is %+v", u)
 			}
 		})

@@ -12,12 +12,14 @@ import (
 
 	"go.etcd.io/bbolt"
 	boltErrors "go.etcd.io/bbolt/errors"
+
+	"kith/internal/relay"
 )
 
 // Buckets of a day's file.
 var (
 	bucketCells  = []byte("cells")  // mark -> sealed record
-	bucketOrder  = []byte("order")  // effort, mark -> nothing
+	bucketOrder  = []byte("order")  // kind, effort, mark -> nothing
 	bucketTotals = []byte("totals") // one entry
 	totalsEntry  = []byte("t")
 )
@@ -52,7 +54,7 @@ type totals struct {
 	pages, free  int64 // of the file, in bytes, after the last commit
 }
 
-func (t totals) cost() int64 { return int64(t.cells)*CellCost + int64(t.tombs)*TombCost }
+func (t totals) cost() int64 { return int64(t.cells)*relay.CellCost + int64(t.tombs)*relay.TombCost }
 
 // opener opens files for bbolt; tests put failing disks in its place.
 type opener func(name string, flag int, mode os.FileMode) (*os.File, error)
@@ -172,7 +174,7 @@ func (d *day) load(db *bbolt.DB) error {
 				if len(k) != orderSize {
 					return errDamaged
 				}
-				f.add(mark(k[4:]))
+				f.add(mark(k[5:]))
 			}
 			if f.used != t.cells+t.tombs {
 				return errDamaged
@@ -241,7 +243,7 @@ func closeFile(db *bbolt.DB) error {
 }
 
 // get reads a box's record. errDamaged: the day must be set aside.
-func (d *day) get(box [32]byte) (r Record, ok bool, err error) {
+func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.state != serving {
@@ -269,17 +271,17 @@ func (d *day) get(box [32]byte) (r Record, ok bool, err error) {
 }
 
 // decode opens a stored value. Its box must be the one of its mark.
-func (d *day) decode(m mark, sealed []byte) (Record, error) {
+func (d *day) decode(m mark, sealed []byte) (relay.Record, error) {
 	plain, err := d.keys.open(m, sealed)
 	if err != nil {
-		return Record{}, err
+		return relay.Record{}, err
 	}
 	return decode(plain, d.number)
 }
 
-// lowest visits the day's records from the lowest effort on, until visit says
+// lowest visits the day's cells from the lowest effort on, until visit says
 // that it is enough.
-func (d *day) lowest(visit func(Ref) bool) (more bool, err error) {
+func (d *day) lowest(visit func(relay.Ref) bool) (more bool, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.state != serving {
@@ -296,11 +298,14 @@ func (d *day) lowest(visit func(Ref) bool) (more bool, err error) {
 				if len(k) != orderSize {
 					return errDamaged
 				}
-				r, err := d.decode(mark(k[4:]), cells.Get(k[4:]))
-				if err != nil || r.Effort != binary.BigEndian.Uint32(k) {
+				if k[0] != kindCell {
+					break // tombstones are behind
+				}
+				r, err := d.decode(mark(k[5:]), cells.Get(k[5:]))
+				if err != nil || r.Cell == nil || r.Effort != binary.BigEndian.Uint32(k[1:]) {
 					return errDamaged
 				}
-				more = visit(Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort})
+				more = visit(relay.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort})
 			}
 			return nil
 		})

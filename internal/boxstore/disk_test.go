@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"kith/internal/boxstore"
+	"kith/internal/relay"
 )
 
 // TestBoxstore_BS11_fullDisk fills a small disk, and goes on when there is room.
@@ -32,11 +33,11 @@ func TestBoxstore_BS11_fullDisk(t *testing.T) {
 	filler := filepath.Join(dir, "filler")
 	must(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600))
 	s := open(t, filepath.Join(dir, "store"), today, 1<<30)
-	var kept []*boxstore.Record
+	var kept []*relay.Record
 	write := func() (err error) {
 		for i := range uint32(5000) {
 			r := cell(today+i%3, 1)
-			if err = s.Apply([]boxstore.Change{put(r)}); err != nil {
+			if err = s.Apply([]relay.Change{put(r)}); err != nil {
 				return err
 			}
 			kept = append(kept, r)
@@ -51,7 +52,7 @@ func TestBoxstore_BS11_fullDisk(t *testing.T) {
 		wants(t, s.Store, kept...)
 	}
 	before := len(kept)
-	if err := s.Apply([]boxstore.Change{put(cell(today+9, 1))}); err == nil {
+	if err := s.Apply([]relay.Change{put(cell(today+9, 1))}); err == nil {
 		t.Error("a new day on a full disk")
 	}
 	must(t, os.Remove(filler))
@@ -66,7 +67,7 @@ func TestBoxstore_BS11_fullDisk(t *testing.T) {
 		t.Errorf("told %v", s.told)
 	}
 	must(t, s.Expire(today+1))
-	must(t, s.Apply([]boxstore.Change{put(cell(today+9, 1))}))
+	must(t, s.Apply([]relay.Change{put(cell(today+9, 1))}))
 }
 
 // failing is a disk that can be made to fail: the store's files are exchanged
@@ -115,16 +116,16 @@ func TestBoxstore_BS11_failingDisk(t *testing.T) {
 			s, err := boxstore.Open(t.TempDir(), today, boxstore.WithOpener(boxstore.Options{Cap: 1 << 30, Trouble: func(err error) { told = append(told, err) }}, disk.open))
 			must(t, err)
 			defer s.Close()
-			var kept []*boxstore.Record
+			var kept []*relay.Record
 			for round := range 3 {
 				for range 5 {
 					r := cell(today, 1)
-					must(t, s.Apply([]boxstore.Change{put(r)}))
+					must(t, s.Apply([]relay.Change{put(r)}))
 					kept = append(kept, r)
 				}
 				disk.fail(t, bad.file, bad.flag)
 				lost := cell(today, 1)
-				err := s.Apply([]boxstore.Change{put(lost)})
+				err := s.Apply([]relay.Change{put(lost)})
 				if err == nil || strings.Contains(err.Error(), "/") || strings.Contains(err.Error(), "20000") {
 					t.Fatalf("round %d: a failing disk is %v", round, err)
 				}

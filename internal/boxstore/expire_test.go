@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"kith/internal/boxstore"
+	"kith/internal/relay"
 )
 
 // TestBoxstore_BS13_expiredMeansGone scans all files for the ciphertexts, the
@@ -17,7 +18,7 @@ import (
 func TestBoxstore_BS13_expiredMeansGone(t *testing.T) {
 	s := open(t, t.TempDir(), today, 1<<30)
 	old, kept := cell(today, 1), cell(today+1, 1)
-	must(t, s.Apply([]boxstore.Change{put(old), put(kept)}))
+	must(t, s.Apply([]relay.Change{put(old), put(kept)}))
 	secrets := expiringBytes(t, filepath.Join(s.dir, "20000-0"))
 	if !found(contents(t, s.dir), secrets) {
 		t.Fatal("the scan does not find what is there")
@@ -55,7 +56,7 @@ func TestBoxstore_BS13_interrupted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, t.TempDir(), today, 1<<30)
-			must(t, s.Apply([]boxstore.Change{put(cell(today, 1)), put(cell(today+1, 1))}))
+			must(t, s.Apply([]relay.Change{put(cell(today, 1)), put(cell(today+1, 1))}))
 			must(t, s.Close())
 			must(t, half(filepath.Join(s.dir, "20000-0")))
 			s = open(t, s.dir, today, 1<<30)
@@ -115,8 +116,8 @@ func TestBoxstore_BS13_freedBlocks(t *testing.T) {
 	}
 	t.Cleanup(unmount)
 	s := open(t, filepath.Join(mnt, "store"), today, 1<<30)
-	var records []*boxstore.Record
-	var changes []boxstore.Change
+	var records []*relay.Record
+	var changes []relay.Change
 	for range 100 {
 		records = append(records, cell(today, 1))
 		changes = append(changes, put(records[len(records)-1]))

@@ -4,11 +4,10 @@ import "time"
 
 // Bounds of this package, docs/spec/boxstore.md section 3.
 const (
-	// CellCost and TombCost are what a record with and without a cell counts
-	// against the cap, in bytes: at least what it takes of a file, its share
-	// of half-full pages and of the indexes included.
-	CellCost = 6656
-	TombCost = 512
+	// CellBytes is what a record with a cell takes of a file, at least, its share
+	// of half-full pages and of the indexes included. The machine counts
+	// [relay.CellCost] for it, and a tombstone in proportion.
+	CellBytes = 6144
 	// MinBytes is the smallest cap that a store may be given.
 	MinBytes = 1 << 20
 )
@@ -18,7 +17,7 @@ const (
 	nonceSize   = 12
 	tagSize     = 16
 	keyFileSize = 4096 // a block of its own on every file system in use
-	orderSize   = 4 + markSize
+	orderSize   = 1 + 4 + markSize
 	totalsSize  = 8 + 8
 
 	// compactShare: a day's file is written anew when the files together are

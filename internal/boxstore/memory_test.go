@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kith/internal/boxstore"
+	"kith/internal/relay"
 )
 
 var (
@@ -50,7 +51,7 @@ func fillStore(t *testing.T, s *boxstore.Store, n int) {
 	var group sync.WaitGroup
 	const batch = 500
 	for at := 0; at < n; at += batch {
-		changes := make([]boxstore.Change, min(batch, n-at))
+		changes := make([]relay.Change, min(batch, n-at))
 		for i := range changes {
 			group.Go(func() { changes[i] = put(cell(today+rand.Uint32N(14), rand.Uint32N(100))) })
 		}

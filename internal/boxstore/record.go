@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"kith/box"
+	"kith/internal/relay"
 )
 
 // Kinds of a value's plaintext, docs/spec/boxstore.md section 5.
@@ -18,7 +19,7 @@ const (
 )
 
 // encode is kind, box, effort, signature, and the cell if there is one.
-func encode(r *Record) []byte {
+func encode(r *relay.Record) []byte {
 	b := make([]byte, 0, recordHead+len(r.Cell))
 	if r.Cell == nil {
 		b = append(b, kindTomb)
@@ -32,22 +33,26 @@ func encode(r *Record) []byte {
 }
 
 // decode is the reverse; the cell aliases b.
-func decode(b []byte, day uint32) (Record, error) {
+func decode(b []byte, day uint32) (relay.Record, error) {
 	if len(b) < recordHead {
-		return Record{}, errDamaged
+		return relay.Record{}, errDamaged
 	}
-	r := Record{Box: [32]byte(b[1:]), Expiry: day, Effort: binary.BigEndian.Uint32(b[33:]), Sig: [64]byte(b[37:])}
+	r := relay.Record{Box: [32]byte(b[1:]), Expiry: day, Effort: binary.BigEndian.Uint32(b[33:]), Sig: [64]byte(b[37:])}
 	switch {
 	case b[0] == kindTomb && len(b) == recordHead:
 	case b[0] == kindCell && len(b) == cellRecord:
 		r.Cell = b[recordHead:]
 	default:
-		return Record{}, errDamaged
+		return relay.Record{}, errDamaged
 	}
 	return r, nil
 }
 
-// orderKey sorts a day's records by effort.
-func orderKey(effort uint32, m mark) []byte {
-	return append(binary.BigEndian.AppendUint32(make([]byte, 0, orderSize), effort), m[:]...)
+// orderKey sorts a day's cells by effort, and tombstones behind them.
+func orderKey(cell bool, effort uint32, m mark) []byte {
+	b := append(make([]byte, 0, orderSize), kindTomb)
+	if cell {
+		b[0] = kindCell
+	}
+	return append(binary.BigEndian.AppendUint32(b, effort), m[:]...)
 }

@@ -12,12 +12,13 @@ import (
 	"sync"
 
 	boltErrors "go.etcd.io/bbolt/errors"
+
+	"kith/internal/relay"
 )
 
 // Options of a store.
 type Options struct {
-	// Cap is how many bytes the records may take, by CellCost and TombCost;
-	// at least MinBytes.
+	// Cap is how many bytes of the disk the records may take; at least MinBytes.
 	Cap int64
 	// Trouble is told [ErrSetAside] once for each damaged day, at most one
 	// call at a time, from the goroutine that found out; nil: nobody is told.
@@ -45,6 +46,8 @@ type Store struct {
 	work sync.Mutex // one commit, compaction or expiry at a time
 	told sync.Mutex // around Trouble
 }
+
+var _ relay.Store = (*Store)(nil)
 
 // Open opens or makes the store in directory dir and destroys what has expired
 // by today, a number of days since 1970. A day that is damaged is set aside. Errors: [ErrInUse], [ErrFull], or
@@ -134,10 +137,10 @@ func (s *Store) snapshot() ([]*day, error) {
 
 // Get returns the record of a box, or false when there is none. A record found
 // damaged is none.
-func (s *Store) Get(box [32]byte) (Record, bool, error) {
+func (s *Store) Get(box [32]byte) (relay.Record, bool, error) {
 	days, err := s.snapshot()
 	if err != nil {
-		return Record{}, false, err
+		return relay.Record{}, false, err
 	}
 	for _, d := range slices.Backward(days) {
 		r, ok, err := d.get(box)
@@ -149,12 +152,12 @@ func (s *Store) Get(box [32]byte) (Record, bool, error) {
 			return r, ok, err
 		}
 	}
-	return Record{}, false, nil
+	return relay.Record{}, false, nil
 }
 
-// Lowest visits records in the order in which they are to be evicted: nearest expiry
+// Lowest visits cells in the order in which they are to be evicted: nearest expiry
 // first, then lowest effort. It ends when visit returns false.
-func (s *Store) Lowest(visit func(Ref) bool) error {
+func (s *Store) Lowest(visit func(relay.Ref) bool) error {
 	days, err := s.snapshot()
 	if err != nil {
 		return err
@@ -172,11 +175,17 @@ func (s *Store) Lowest(visit func(Ref) bool) error {
 	return nil
 }
 
-// Usage returns how much is kept.
-func (s *Store) Usage() Usage {
+// counted turns bytes of the disk into those in which the machine counts.
+func counted(disk int64) int64 {
+	return disk/CellBytes*relay.CellCost + disk%CellBytes*relay.CellCost/CellBytes
+}
+
+// Usage returns how much is kept, and the cap, as the machine counts: a cell is
+// [relay.CellCost] bytes, whatever it takes of the disk.
+func (s *Store) Usage() relay.Usage {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	u := Usage{Cap: s.options.Cap, Bytes: s.aside}
+	u := relay.Usage{Cap: counted(s.options.Cap), Bytes: counted(s.aside)}
 	for _, d := range s.days {
 		t := d.count()
 		u.Records += t.cells
@@ -275,7 +284,7 @@ func diskError(err error) error {
 		return ErrFull
 	case errors.Is(err, boltErrors.ErrTimeout):
 		return ErrInUse
-	case err == nil || err == errUnavailable:
+	case err == nil || err == errUnavailable || err == ErrCap || err == ErrClosed:
 		return err
 	}
 	var path *fs.PathError

@@ -20,6 +20,7 @@ import (
 
 	"kith/box"
 	"kith/internal/boxstore"
+	"kith/internal/relay"
 )
 
 const today = 20000
@@ -39,24 +40,24 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func cell(expiry, effort uint32) *boxstore.Record {
-	r := &boxstore.Record{Expiry: expiry, Effort: effort, Cell: make([]byte, box.CellSize)}
+func cell(expiry, effort uint32) *relay.Record {
+	r := &relay.Record{Expiry: expiry, Effort: effort, Cell: make([]byte, box.CellSize)}
 	rand.Read(r.Box[:])
 	rand.Read(r.Sig[:])
 	rand.Read(r.Cell)
 	return r
 }
 
-func tomb(of *boxstore.Record) *boxstore.Record {
-	r := &boxstore.Record{Box: of.Box, Expiry: of.Expiry, Effort: of.Effort}
+func tomb(of *relay.Record) *relay.Record {
+	r := &relay.Record{Box: of.Box, Expiry: of.Expiry, Effort: of.Effort}
 	rand.Read(r.Sig[:])
 	return r
 }
 
-func put(r *boxstore.Record) boxstore.Change { return boxstore.Change{Put: r} }
+func put(r *relay.Record) relay.Change { return relay.Change{Put: r} }
 
-func remove(r *boxstore.Record) boxstore.Change {
-	return boxstore.Change{Remove: &boxstore.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort}}
+func remove(r *relay.Record) relay.Change {
+	return relay.Change{Remove: &relay.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort}}
 }
 
 // watched is a store and what it told.
@@ -76,12 +77,12 @@ func open(t testing.TB, dir string, day uint32, limit int64) *watched {
 	return w
 }
 
-func equal(a, b *boxstore.Record) bool {
+func equal(a, b *relay.Record) bool {
 	return a.Box == b.Box && a.Expiry == b.Expiry && a.Effort == b.Effort && a.Sig == b.Sig && bytes.Equal(a.Cell, b.Cell) &&
 		(a.Cell == nil) == (b.Cell == nil)
 }
 
-func wants(t testing.TB, s *boxstore.Store, records ...*boxstore.Record) {
+func wants(t testing.TB, s *boxstore.Store, records ...*relay.Record) {
 	t.Helper()
 	for i, r := range records {
 		got, ok, err := s.Get(r.Box)
@@ -91,7 +92,7 @@ func wants(t testing.TB, s *boxstore.Store, records ...*boxstore.Record) {
 	}
 }
 
-func lacks(t testing.TB, s *boxstore.Store, records ...*boxstore.Record) {
+func lacks(t testing.TB, s *boxstore.Store, records ...*relay.Record) {
 	t.Helper()
 	for _, r := range records {
 		if _, ok, err := s.Get(r.Box); ok || err != nil {
@@ -118,9 +119,9 @@ func contents(t testing.TB, dir string) (all []byte) {
 func TestBoxstore_BS01_layout(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	s := open(t, dir, today, 1<<30)
-	must(t, s.Apply([]boxstore.Change{put(cell(today, 1)), put(cell(today+14, 1))}))
+	must(t, s.Apply([]relay.Change{put(cell(today, 1)), put(cell(today+14, 1))}))
 	must(t, s.Close())
-	if err := s.Apply([]boxstore.Change{put(cell(today, 1))}); !errors.Is(err, boxstore.ErrClosed) {
+	if err := s.Apply([]relay.Change{put(cell(today, 1))}); !errors.Is(err, boxstore.ErrClosed) {
 		t.Errorf("a closed store says %v", err)
 	}
 	entries, err := os.ReadDir(dir)
@@ -154,7 +155,7 @@ func TestBoxstore_BS02_allOfTheKey(t *testing.T) {
 	for _, at := range []int{0, boxstore.KeyFileSize - 1} {
 		s := open(t, t.TempDir(), today, 1<<30)
 		r := cell(today, 1)
-		must(t, s.Apply([]boxstore.Change{put(r)}))
+		must(t, s.Apply([]relay.Change{put(r)}))
 		must(t, s.Close())
 		name := filepath.Join(s.dir, "20000-0", boxstore.KeyName)
 		b, err := os.ReadFile(name)
@@ -173,17 +174,17 @@ func TestBoxstore_BS02_allOfTheKey(t *testing.T) {
 // the usual encodings, with a positive control.
 func TestBoxstore_BS03_noAddressOnDisk(t *testing.T) {
 	s := open(t, t.TempDir(), today, 1<<30)
-	var records []*boxstore.Record
+	var records []*relay.Record
 	for i := range uint32(50) {
 		records = append(records, cell(today+i%3, i))
-		must(t, s.Apply([]boxstore.Change{put(records[i])}))
+		must(t, s.Apply([]relay.Change{put(records[i])}))
 		if i%5 == 0 {
 			records[i] = tomb(records[i])
-			must(t, s.Apply([]boxstore.Change{put(records[i])}))
+			must(t, s.Apply([]relay.Change{put(records[i])}))
 		}
 	}
 	all := contents(t, s.dir)
-	hits := func(r *boxstore.Record) (n int) {
+	hits := func(r *relay.Record) (n int) {
 		for _, secret := range [][]byte{r.Box[:], r.Sig[:], r.Cell} {
 			if len(secret) >= 32 {
 				n += bytes.Count(all, secret[:32]) + bytes.Count(all, []byte(hex.EncodeToString(secret[:32])))
@@ -208,14 +209,14 @@ func TestBoxstore_BS04_boundToItsPlace(t *testing.T) {
 	a, b := cell(today, 1), cell(today, 2)
 	edit := func(t *testing.T, change func(cells *bbolt.Bucket)) {
 		s := open(t, t.TempDir(), today, 1<<30)
-		must(t, s.Apply([]boxstore.Change{put(a), put(b)}))
+		must(t, s.Apply([]relay.Change{put(a), put(b)}))
 		must(t, s.Close())
 		db, err := bbolt.Open(filepath.Join(s.dir, "20000-0", boxstore.FileName), 0o600, nil)
 		must(t, err)
 		must(t, db.Update(func(tx *bbolt.Tx) error { change(tx.Bucket([]byte("cells"))); return nil }))
 		must(t, db.Close())
 		s = open(t, s.dir, today, 1<<30)
-		for _, r := range []*boxstore.Record{a, b} {
+		for _, r := range []*relay.Record{a, b} {
 			if got, ok, err := s.Get(r.Box); err != nil || ok && !equal(&got, r) {
 				t.Errorf("served what is not the record: %v, %v", ok, err)
 			}
@@ -256,7 +257,7 @@ func TestBoxstore_BS04_boundToItsPlace(t *testing.T) {
 	})
 	t.Run("of another day", func(t *testing.T) {
 		s := open(t, t.TempDir(), today, 1<<30)
-		must(t, s.Apply([]boxstore.Change{put(a)}))
+		must(t, s.Apply([]relay.Change{put(a)}))
 		must(t, s.Close())
 		must(t, os.Rename(filepath.Join(s.dir, "20000-0"), filepath.Join(s.dir, "20005-0")))
 		s = open(t, s.dir, today, 1<<30)
@@ -274,28 +275,30 @@ func TestBoxstore_BS05_oneRecordOfABox(t *testing.T) {
 	usage := func(cells, tombs int) {
 		t.Helper()
 		u := s.Usage()
-		if u.Records != cells || u.Tombs != tombs || u.Bytes != int64(cells)*boxstore.CellCost+int64(tombs)*boxstore.TombCost || u.Cap != 1<<30 {
+		if u.Records != cells || u.Tombs != tombs || u.Bytes != int64(cells)*relay.CellCost+int64(tombs)*relay.TombCost || u.Cap > 1<<30 {
 			t.Errorf("usage is %+v, not %d cells and %d tombstones", u, cells, tombs)
 		}
 	}
 	usage(0, 0)
-	must(t, s.Apply([]boxstore.Change{put(r), put(cell(today, 9))}))
+	must(t, s.Apply([]relay.Change{put(r), put(cell(today, 9))}))
 	usage(2, 0)
 	dead := tomb(r)
-	must(t, s.Apply([]boxstore.Change{put(dead)}))
+	must(t, s.Apply([]relay.Change{put(dead)}))
 	wants(t, s.Store, dead)
 	usage(1, 1)
-	dead.Effort = 3 // a replaced record moves in the order
-	must(t, s.Apply([]boxstore.Change{put(dead)}))
+	back := *r
+	back.Effort = 11
+	must(t, s.Apply([]relay.Change{put(&back)}))
 	var order []uint32
-	must(t, s.Lowest(func(r boxstore.Ref) bool { order = append(order, r.Effort); return true }))
-	if !slices.Equal(order, []uint32{3, 9}) {
+	must(t, s.Lowest(func(r relay.Ref) bool { order = append(order, r.Effort); return true }))
+	if !slices.Equal(order, []uint32{9, 11}) {
 		t.Errorf("the order is %v", order)
 	}
-	must(t, s.Apply([]boxstore.Change{remove(r), remove(r), remove(cell(today+3, 1))}))
+	usage(2, 0)
+	must(t, s.Apply([]relay.Change{remove(r), remove(r), remove(cell(today+3, 1))}))
 	lacks(t, s.Store, r)
 	usage(1, 0)
-	must(t, s.Apply([]boxstore.Change{put(r), remove(r), put(r), remove(r), put(r)}))
+	must(t, s.Apply([]relay.Change{put(r), remove(r), put(r), remove(r), put(r)}))
 	wants(t, s.Store, r)
 	usage(2, 0)
 	must(t, s.Close())
@@ -310,7 +313,7 @@ func TestBoxstore_BS05_oneRecordOfABox(t *testing.T) {
 // the files differs, and no entry is more than the format says.
 func TestBoxstore_BS06_nothingElse(t *testing.T) {
 	s := open(t, t.TempDir(), today, 1<<30)
-	var changes []boxstore.Change
+	var changes []relay.Change
 	for i := range uint32(20) {
 		changes = append(changes, put(cell(today, i)))
 	}
@@ -324,7 +327,7 @@ func TestBoxstore_BS06_nothingElse(t *testing.T) {
 	db, err := bbolt.Open(filepath.Join(s.dir, "20000-0", boxstore.FileName), 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
 	defer db.Close()
-	sizes := map[string][2]int{"cells": {16, 12 + 16 + 101 + box.CellSize}, "order": {20, 0}, "totals": {1, 16}}
+	sizes := map[string][2]int{"cells": {16, 12 + 16 + 101 + box.CellSize}, "order": {21, 0}, "totals": {1, 16}}
 	must(t, db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			want, known := sizes[string(name)]
@@ -346,18 +349,18 @@ func TestBoxstore_BS06_nothingElse(t *testing.T) {
 func TestBoxstore_BS07_togetherAndDurable(t *testing.T) {
 	s := open(t, t.TempDir(), today, 1<<30)
 	var mu sync.Mutex
-	var all []*boxstore.Record
+	var all []*relay.Record
 	var group sync.WaitGroup
 	for g := range uint32(16) {
 		group.Go(func() {
 			for i := range uint32(20) {
 				a, b := cell(today+g%4, i), cell(today+i%5, g)
-				if err := s.Apply([]boxstore.Change{put(a), put(b)}); err != nil {
+				if err := s.Apply([]relay.Change{put(a), put(b)}); err != nil {
 					t.Error(err)
 				}
 				if i%3 == 0 {
 					b = tomb(b)
-					if err := s.Apply([]boxstore.Change{put(b)}); err != nil {
+					if err := s.Apply([]relay.Change{put(b)}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -388,24 +391,24 @@ func TestBoxstore_BS07_togetherAndDurable(t *testing.T) {
 // TestBoxstore_BS09_evictionOrder compares with a sorted list.
 func TestBoxstore_BS09_evictionOrder(t *testing.T) {
 	s := open(t, t.TempDir(), today, 1<<30)
-	var changes []boxstore.Change
-	var want []boxstore.Ref
+	var changes []relay.Change
+	var want []relay.Ref
 	for range 200 {
 		r := cell(today+mrand.Uint32N(3), mrand.Uint32N(1<<16)<<mrand.Uint32N(17))
 		changes = append(changes, put(r))
-		want = append(want, boxstore.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort})
+		want = append(want, relay.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort})
 	}
 	must(t, s.Apply(changes))
-	slices.SortFunc(want, func(a, b boxstore.Ref) int {
+	slices.SortFunc(want, func(a, b relay.Ref) int {
 		if a.Expiry != b.Expiry {
 			return int(a.Expiry) - int(b.Expiry)
 		}
 		return int(int64(a.Effort) - int64(b.Effort))
 	})
-	check := func(want []boxstore.Ref) {
+	check := func(want []relay.Ref) {
 		t.Helper()
 		i := 0
-		must(t, s.Lowest(func(got boxstore.Ref) bool {
+		must(t, s.Lowest(func(got relay.Ref) bool {
 			if got.Expiry != want[i].Expiry || got.Effort != want[i].Effort {
 				t.Fatalf("%d: %+v, not %+v", i, got, want[i])
 			}
@@ -420,9 +423,9 @@ func TestBoxstore_BS09_evictionOrder(t *testing.T) {
 	must(t, s.Close())
 	s = open(t, s.dir, today, 1<<30)
 	for len(want) > 100 {
-		var low boxstore.Ref
-		must(t, s.Lowest(func(r boxstore.Ref) bool { low = r; return false }))
-		must(t, s.Apply([]boxstore.Change{{Remove: &low}}))
+		var low relay.Ref
+		must(t, s.Lowest(func(r relay.Ref) bool { low = r; return false }))
+		must(t, s.Apply([]relay.Change{{Remove: &low}}))
 		want = want[1:]
 	}
 	check(want)
@@ -433,16 +436,16 @@ func TestBoxstore_BS10_hardCap(t *testing.T) {
 	if _, err := boxstore.Open(t.TempDir(), today, boxstore.Options{Cap: boxstore.MinBytes - 1}); err == nil {
 		t.Error("a cap below the least one")
 	}
-	const fits = boxstore.MinBytes/boxstore.CellCost + 1
-	s := open(t, t.TempDir(), today, fits*boxstore.CellCost)
+	const fits = boxstore.MinBytes/boxstore.CellBytes + 1
+	s := open(t, t.TempDir(), today, fits*boxstore.CellBytes)
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	var kept []*boxstore.Record
+	var kept []*relay.Record
 	refused := 0
 	for range fits + 40 {
 		group.Go(func() {
 			r := cell(today+mrand.Uint32N(3), 1)
-			err := s.Apply([]boxstore.Change{put(r)})
+			err := s.Apply([]relay.Change{put(r)})
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -461,16 +464,22 @@ func TestBoxstore_BS10_hardCap(t *testing.T) {
 	if len(kept) != fits || refused != 40 {
 		t.Errorf("%d kept and %d refused, of %d and 40", len(kept), refused, fits)
 	}
-	if err := s.Apply([]boxstore.Change{put(tomb(cell(today, 1)))}); !errors.Is(err, boxstore.ErrCap) {
+	if err := s.Apply([]relay.Change{put(tomb(cell(today, 1)))}); !errors.Is(err, boxstore.ErrCap) {
 		t.Errorf("a tombstone above the cap: %v", err)
 	}
+	if err := s.Apply([]relay.Change{remove(kept[0]), put(cell(today+1, 2)), put(cell(today+1, 2))}); !errors.Is(err, boxstore.ErrCap) {
+		t.Errorf("one for two: %v", err)
+	}
+	wants(t, s.Store, kept...)
 	fresh := cell(today+1, 2)
-	must(t, s.Apply([]boxstore.Change{remove(kept[0]), remove(kept[1]), put(tomb(kept[2]))}))
-	must(t, s.Apply([]boxstore.Change{put(fresh)}))
-	wants(t, s.Store, append(kept[3:], fresh)...)
+	must(t, s.Apply([]relay.Change{remove(kept[0]), put(fresh)}))
+	dead := tomb(kept[1]) // at the cap a deletion makes room
+	must(t, s.Apply([]relay.Change{put(dead), put(dead)}))
+	must(t, s.Apply([]relay.Change{put(fresh)}))
+	wants(t, s.Store, append(kept[2:], fresh, dead)...)
 	must(t, s.Close())
 	s = open(t, s.dir, today, boxstore.MinBytes) // a smaller cap than what is there
-	must(t, s.Apply([]boxstore.Change{remove(fresh)}))
+	must(t, s.Apply([]relay.Change{remove(fresh)}))
 }
 
 // TestBoxstore_BS12_compaction fills and empties again and again: files do not
@@ -479,9 +488,9 @@ func TestBoxstore_BS12_compaction(t *testing.T) {
 	const limit = 4 << 20
 	s := open(t, t.TempDir(), today, limit)
 	keep := cell(today, 9)
-	must(t, s.Apply([]boxstore.Change{put(keep)}))
+	must(t, s.Apply([]relay.Change{put(keep)}))
 	for round := range uint32(12) {
-		var in, out []boxstore.Change
+		var in, out []relay.Change
 		for range 500 {
 			r := cell(today+round, 1)
 			in = append(in, put(r))
@@ -489,7 +498,7 @@ func TestBoxstore_BS12_compaction(t *testing.T) {
 		}
 		must(t, s.Apply(in))
 		must(t, s.Apply(out))
-		if pages, _ := s.Pages(); pages > limit+500*boxstore.CellCost {
+		if pages, _ := s.Pages(); pages > limit+500*boxstore.CellBytes {
 			t.Fatalf("round %d: files of %d bytes under a cap of %d", round, pages, limit)
 		}
 	}
@@ -507,7 +516,7 @@ func TestBoxstore_BS12_compaction(t *testing.T) {
 // TestBoxstore_BS15_oneProcess opens a store twice.
 func TestBoxstore_BS15_oneProcess(t *testing.T) {
 	s := open(t, t.TempDir(), today, 1<<30)
-	must(t, s.Apply([]boxstore.Change{put(cell(today, 1))}))
+	must(t, s.Apply([]relay.Change{put(cell(today, 1))}))
 	if _, err := boxstore.Open(s.dir, today, boxstore.Options{Cap: 1 << 30}); !errors.Is(err, boxstore.ErrInUse) {
 		t.Errorf("a second process is told %v", err)
 	}
