@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -202,9 +203,7 @@ func (s *step) guest(g BoxGroup, envelope []byte) (d identity.DeviceID, ok bool)
 
 // merge takes over what a step within this one decided.
 func (s *step) merge(up *Update) {
-	for k, v := range up.State {
-		s.up.State[k] = v
-	}
+	maps.Copy(s.up.State, up.State)
 	s.up.Events = append(s.up.Events, up.Events...)
 	s.up.Outgoing = append(s.up.Outgoing, up.Outgoing...)
 	s.up.Drop = append(s.up.Drop, up.Drop...)

@@ -121,10 +121,9 @@ func (BoxSkipped) input()  {}
 func (AddRelay) input()    {}
 func (RemoveRelay) input() {}
 
-const (
-	keyRelays     StateKey = "relays"
-	prefixStreams          = "boxes/"
-)
+const keyRelays StateKey = "relays"
+
+const prefixStreams = "boxes/"
 
 func streamsKey(d identity.DeviceID) StateKey {
 	return StateKey(prefixStreams + hex.EncodeToString(d[:]))
