@@ -398,13 +398,10 @@ func (m *Machine) setWatch(now time.Time, in Watch) []Effect {
 		return nil
 	}
 	if g.head == nil || g.head.box != in.Boxes[0] {
-		first := g.head == nil
+		// Asked everywhere at once: at start, and when the box before was found, since
+		// there may be more, and some relays may have missed it.
 		g.head = &watch{box: in.Boxes[0]}
 		m.look(g)
-		if !first {
-			// What was written in one go lies elsewhere, box by box: one look now, then wait.
-			g.head.fresh = g.head.fresh[:min(len(g.head.fresh), 1)]
-		}
 	}
 	if len(in.Boxes) > 1 && (g.ahead == nil || g.ahead.box != in.Boxes[1]) {
 		g.ahead = &watch{box: in.Boxes[1]}
