@@ -251,7 +251,7 @@ func (d *Device) releaseBoxes(up *engine.Update) {
 
 // place gives an input to the placement machine and carries out what follows.
 func (d *Device) place(in placement.Input) {
-	d.world.touched[d] = true
+	d.touch()
 	life := d.life
 	for _, e := range d.boxes.Step(d.now(), in) {
 		if d.life != life {

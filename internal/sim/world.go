@@ -36,7 +36,7 @@ type World struct {
 	devices []*Device
 	byPeer  map[wire.PeerID]*Device
 	agenda  agenda
-	touched map[*Device]bool        // may want to be woken at another time
+	touched []*Device               // may want to be woken at another time
 	cuts    map[[2]wire.PeerID]int  // how often links of a pair went down
 	dark    map[[2]wire.PeerID]bool // pairs that cannot reach each other
 	relays  map[box.RelayID]*Relay
@@ -83,6 +83,7 @@ type Device struct {
 	boxesOf  map[wire.EnvelopeID][][32]byte
 	wake     time.Time // when the engine wants a tick
 	alarm    time.Time // when it is on the agenda next
+	touched  bool      // it is in the world's list
 	life     int       // counts starts: answers to an earlier life are lost
 	Off      bool      // switched off
 	skew     time.Duration
@@ -95,7 +96,7 @@ type Device struct {
 func New(seed uint64) *World {
 	return &World{
 		Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), rng: rand.New(rand.NewPCG(seed, 1)),
-		byPeer: map[wire.PeerID]*Device{}, touched: map[*Device]bool{}, cuts: map[[2]wire.PeerID]int{},
+		byPeer: map[wire.PeerID]*Device{}, cuts: map[[2]wire.PeerID]int{},
 		dark: map[[2]wire.PeerID]bool{}, relays: map[box.RelayID]*Relay{},
 	}
 }
@@ -132,7 +133,7 @@ func (w *World) device(p wire.PeerID) *Device { return w.byPeer[p] }
 
 // start begins a device's life with what its store holds.
 func (d *Device) start() {
-	d.world.touched[d] = true
+	d.touch()
 	d.links = map[wire.PeerID]bool{}
 	d.startBoxes()
 	d.delivery = delivery.New(slices.Clone(d.mem.outbox), d.world.rng.Uint64())
@@ -202,7 +203,7 @@ func (d *Device) Do(in engine.Input) (any, error) {
 // commit writes an update and lets out what it decided, unless a crash comes
 // between.
 func (d *Device) commit(up *engine.Update, then []delivery.Effect) error {
-	d.world.touched[d] = true
+	d.touch()
 	if _, err := d.mem.apply(up, d.now()); err != nil {
 		return err
 	}
@@ -261,7 +262,7 @@ func (d *Device) input(in engine.Input, then []delivery.Effect) error {
 // do carries out effects of delivery. Errors of the engine are kept by the
 // world until the next step reports them.
 func (d *Device) do(effects []delivery.Effect) {
-	d.world.touched[d] = true
+	d.touch()
 	for _, e := range effects {
 		var err error
 		switch e := e.(type) {
@@ -331,15 +332,18 @@ func (w *World) plan(at time.Time, f flight) {
 	heap.Push(&w.agenda, f)
 }
 
+// touch notes that a device may want to be woken at another time.
+func (d *Device) touch() {
+	if !d.touched {
+		d.touched = true
+		d.world.touched = append(d.world.touched, d)
+	}
+}
+
 // settle brings the agenda up to date with when devices want to be woken.
 func (w *World) settle() {
-	if len(w.touched) == 0 {
-		return
-	}
-	for _, d := range w.devices {
-		if !w.touched[d] {
-			continue
-		}
+	for _, d := range w.touched {
+		d.touched = false
 		at := d.wakes()
 		if !at.IsZero() {
 			at = later(w.Now, at.Add(-d.skew))
@@ -348,7 +352,7 @@ func (w *World) settle() {
 			w.plan(at, flight{wakes: d})
 		}
 	}
-	clear(w.touched)
+	w.touched = w.touched[:0]
 }
 
 // next returns when something happens next.
