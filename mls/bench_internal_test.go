@@ -123,7 +123,7 @@ func BenchmarkUpdateCommit(b *testing.B) {
 				must(b, err)
 			}
 		})
-		remove, err := committer.Commit(CommitOptions{}, Remove(uint32(500)))
+		remove, err := committer.Commit(CommitOptions{MessageOptions: MessageOptions{Public: true}}, Remove(uint32(500)))
 		must(b, err)
 		b.Run(fmt.Sprintf("remove/suite=%d/n=1000", uint16(s)), func(b *testing.B) {
 			for b.Loop() {

@@ -155,17 +155,19 @@ func TestRatchet_R22_noDowngrade(t *testing.T) {
 	open(t, &bob, seal(t, &alice, "x"), "x")
 	x := parseState(t, alice)
 	for name, edit := range map[string]func(*forge){
-		"message version 0":    func(f *forge) { f.version = 0 },
-		"message version 2":    func(f *forge) { f.version = 2 },
-		"suite 0":              func(f *forge) { f.header.suite = 0 },
-		"suite 2":              func(f *forge) { f.header.suite = 2 },
-		"unknown type":         func(f *forge) { f.header.kind = 7 },
-		"chunks of no type":    func(f *forge) { f.header.chunks = []byte{1} },
-		"a chunk too many":     func(f *forge) { f.header.kind, f.header.chunks = 1, append(make([]byte, 96), 1) },
-		"number of no chunk":   func(f *forge) { f.header.first = 1 },
-		"no post-quantum part": func(f *forge) { f.header.unsettling = f.header.encode()[:42] },
-		"empty header":         func(f *forge) { f.header.unsettling = []byte{} },
-		"longer header":        func(f *forge) { f.header.unsettling = append(f.header.encode(), 0) },
+		"message version 0":     func(f *forge) { f.version = 0 },
+		"message version 2":     func(f *forge) { f.version = 2 },
+		"suite 0":               func(f *forge) { f.header.suite = 0 },
+		"suite 2":               func(f *forge) { f.header.suite = 2 },
+		"unknown type":          func(f *forge) { f.header.kind = 7 },
+		"chunks of no type":     func(f *forge) { f.header.chunks = []byte{1} },
+		"a chunk too many":      func(f *forge) { f.header.kind, f.header.chunks = 1, append(make([]byte, 96), 1) },
+		"number of no chunk":    func(f *forge) { f.header.first = 1 },
+		"no post-quantum key":   func(f *forge) { f.header.pqN, f.pq = 0, make([]byte, 32) },
+		"no post-quantum epoch": func(f *forge) { f.header.epoch, f.header.pqN, f.pq = 0, 0, make([]byte, 32) },
+		"no post-quantum part":  func(f *forge) { f.header.unsettling = f.header.encode()[:42] },
+		"empty header":          func(f *forge) { f.header.unsettling = []byte{} },
+		"longer header":         func(f *forge) { f.header.unsettling = append(f.header.encode(), 0) },
 	} {
 		f := x.forgeNext(1)
 		edit(f)

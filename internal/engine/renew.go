@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -22,8 +23,8 @@ import (
 // the other's device for a bundle. Spec: contact.md 7.
 
 // deviceOf reads the device a row of sessions is about.
-func deviceOf(k StateKey) (d identity.DeviceID, ok bool) {
-	b, err := hex.DecodeString(strings.TrimPrefix(string(k), prefixSessions))
+func deviceIn(k StateKey, prefix string) (d identity.DeviceID, ok bool) {
+	b, err := hex.DecodeString(strings.TrimPrefix(string(k), prefix))
 	return d, err == nil && len(b) == copy(d[:], b)
 }
 
@@ -118,7 +119,7 @@ func (s *step) receiveRenew(from identity.DeviceID, id wire.EnvelopeID) error {
 	if err != nil {
 		return err
 	}
-	body, err := bundle.AppendBinary(id[:])
+	body, err := bundle.AppendBinary(binary.BigEndian.AppendUint64(id[:], generation(row)))
 	if err != nil {
 		return err
 	}
@@ -126,10 +127,12 @@ func (s *step) receiveRenew(from identity.DeviceID, id wire.EnvelopeID) error {
 	if err != nil {
 		return err
 	}
-	o.Ephemeral = true
-	s.up.Outgoing = append(s.up.Outgoing, o)
-	return nil
+	return s.answer(o)
 }
+
+// prekeysHead is what precedes the bundle in an answer: the request's id and the
+// highest generation that whoever answers knows.
+const prekeysHead = len(wire.EnvelopeID{}) + 8
 
 // receivePrekeys begins a session with the bundle that was asked for.
 func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
@@ -142,14 +145,18 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 		return err
 	}
 	// The answer names the request: a last resort is the same for all.
-	if len(e.Body) < len(wire.EnvelopeID{}) {
+	if len(e.Body) < prekeysHead {
 		return ErrRefused
 	}
 	asked, ok, err := s.Outbox(wire.EnvelopeID(e.Body))
 	if err != nil || !ok || asked.To != from || wire.KindOf(asked.Body) != wire.KindRenew {
 		return orRefused(err)
 	}
-	bundle, err := pqxdh.ParseBundle(e.Body[len(wire.EnvelopeID{}):])
+	theirs := binary.BigEndian.Uint64(e.Body[len(wire.EnvelopeID{}):])
+	if theirs >= generation(row)+MaxGenerationStep {
+		return ErrRefused
+	}
+	bundle, err := pqxdh.ParseBundle(e.Body[prekeysHead:])
 	if err != nil || bundle.Owner != (pqxdh.Address{Account: a, Device: from}) {
 		return ErrRefused
 	}
@@ -164,7 +171,8 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return err
 	}
-	hello, err := s.firstHello(from)
+	// Above what either side knows, so that both seal in it when they know of it.
+	hello, err := s.firstHello(max(generation(row), theirs) + 1)
 	if err != nil {
 		return err
 	}
@@ -184,11 +192,15 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 		return err
 	}
 	s.up.Outgoing = append(s.up.Outgoing, o)
+	if err := s.told(from, hello.Hello.Boxes, o.ID); err != nil {
+		return err
+	}
 	row.Begun++
 	if err := s.save(sessionsKey(from), row); err != nil {
 		return err
 	}
-	n := newSession{session: session, ad: ad, name: initial.Hash(), initiator: true, reduced: !initial.HasOneTime}
+	n := newSession{session: session, ad: ad, name: initial.Hash(), generation: hello.Hello.Generation, initiator: true,
+		reduced: !initial.HasOneTime}
 	if err := s.keepSession(from, n); err != nil {
 		return err
 	}
@@ -299,8 +311,7 @@ func (s *step) receiveRenewal(from identity.DeviceID, e *wire.Envelope) error {
 	if err := s.receiveHello(a, contact, from, hello); err != nil {
 		return err
 	}
-	reply := &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: s.hello(nil)}
-	if err := s.sealTo(from, reply, wire.MessageID{}); err != nil {
+	if err := s.sealHello(from); err != nil {
 		return err
 	}
 	return s.begunAnew(a, contact, from)
@@ -353,7 +364,7 @@ func (s *step) acceptRenewal(initial *pqxdh.Initial, first []byte) (n newSession
 	if err := s.save(acceptedKey(name), &statepb.Accepted{UntilS: until.Unix()}); err != nil {
 		return n, nil, err
 	}
-	return newSession{session: session, ad: ad, name: name, reduced: !initial.HasOneTime, known: c.Hello.Sessions}, c.Hello, nil
+	return newSession{session: session, ad: ad, name: name, generation: c.Hello.Generation, reduced: !initial.HasOneTime}, c.Hello, nil
 }
 
 // receiveNoSession begins a session anew when a contact's device cannot open

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,6 +60,9 @@ func (s *step) sealTo(d identity.DeviceID, c *wire.Content, message wire.Message
 	}
 	if len(row.GetSessions()) == 0 {
 		return s.lost(d, message)
+	}
+	if err := s.attach(d, c); err != nil {
+		return err
 	}
 	active := row.GetSessions()[row.GetActive()]
 	session, err := parseSession(active)
@@ -172,43 +176,63 @@ func answered(all []*statepb.Session) bool {
 
 // newSession is a session that begins, before it is kept.
 type newSession struct {
-	session   *ratchet.Session
-	ad        []byte
-	name      [32]byte // of its initial
-	initiator bool
-	reduced   bool     // without a one-time prekey
-	known     [][]byte // the sessions its initiator had, if that is the peer
+	session    *ratchet.Session
+	ad         []byte
+	name       [32]byte // of its initial
+	generation uint64
+	initiator  bool
+	reduced    bool // without a one-time prekey
 }
 
-// keepSession ranks a new session and lets the lowest beyond [MaxSessions] go.
-// It has the highest rank, unless both sides began one at the same time, not
-// knowing of the other: then the one with the lesser name has, by which both rank
-// them alike. Spec: contact.md, FC-18.
+// keepSession ranks a new session by generation and name, by which both sides
+// rank all alike whatever they heard of first, and lets the lowest beyond
+// [MaxSessions] go. It becomes active if it ranks above the one that is.
+// Spec: contact.md, FC-18.
 func (s *step) keepSession(d identity.DeviceID, n newSession) error {
 	row, err := s.sessions(d)
 	if err != nil {
 		return err
 	}
+	if n.generation == 0 || n.generation > generation(row)+MaxGenerationStep {
+		return ErrRefused
+	}
 	state, err := n.session.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	x := &statepb.Session{Ad: n.ad, Ratchet: state, Name: n.name[:], Initiator: n.initiator, MadeS: s.now.Unix(), Reduced: n.reduced}
+	x := &statepb.Session{Ad: n.ad, Ratchet: state, Name: n.name[:], Initiator: n.initiator, MadeS: s.now.Unix(), Reduced: n.reduced,
+		Generation: n.generation}
 	if !n.initiator {
 		x.OpenedS = s.now.Unix()
 	}
-	rank := 0
-	for !n.initiator && rank < len(row.GetSessions()) && s.precedes(row.GetSessions()[rank], &n) {
-		rank++
+	rank, _ := slices.BinarySearchFunc(row.GetSessions(), x, outranks)
+	switch active := int(row.GetActive()); {
+	case rank <= active:
+		row.Active = uint32(rank)
+	case rank >= MaxSessions:
+		return nil // the lowest of all goes
 	}
 	row.Sessions = slices.Insert(row.Sessions, rank, x)
 	row.Sessions = row.Sessions[:min(len(row.Sessions), MaxSessions)]
-	row.Active = 0
-	active, err := parseSession(row.GetSessions()[0])
+	active, err := parseSession(row.GetSessions()[row.GetActive()])
 	if err != nil {
 		return err
 	}
 	return s.saveSessions(d, row, active)
+}
+
+// outranks orders sessions, the highest rank first: the greater generation, and of
+// two that began not knowing of each other, the greater name.
+func outranks(a, b *statepb.Session) int {
+	return cmp.Or(cmp.Compare(b.GetGeneration(), a.GetGeneration()), bytes.Compare(b.GetName(), a.GetName()))
+}
+
+// generation is the highest generation of any session in the row, 0 without one.
+func generation(row *statepb.Sessions) uint64 {
+	if len(row.GetSessions()) == 0 {
+		return 0
+	}
+	return row.GetSessions()[0].GetGeneration()
 }
 
 // ratcheted takes note that the peer has opened something of ours: the keys of a
@@ -230,25 +254,30 @@ func (s *step) ratcheted(d identity.DeviceID) error {
 	return s.saveSessions(d, row, session)
 }
 
-// precedes reports whether a session we began ranks above one that the peer
-// begins: he did not know of it, it is not long since, and it has the lesser name.
-func (s *step) precedes(x *statepb.Session, n *newSession) bool {
-	known := slices.ContainsFunc(n.known, func(name []byte) bool { return bytes.Equal(name, x.GetName()) })
-	since := s.now.Sub(time.Unix(x.GetMadeS(), 0))
-	return x.GetInitiator() && !known && since <= Contemporary && bytes.Compare(x.GetName(), n.name[:]) < 0
-}
-
-// firstHello is the hello that begins a session with a device.
-func (s *step) firstHello(d identity.DeviceID) (*wire.Content, error) {
-	row, err := s.sessions(d)
+// firstHello is the hello that begins a session of a generation.
+func (s *step) firstHello(generation uint64) (*wire.Content, error) {
+	h, err := s.hello()
 	if err != nil {
 		return nil, err
 	}
-	h := s.hello(nil)
-	for _, x := range row.GetSessions() {
-		h.Sessions = append(h.Sessions, x.GetName())
-	}
+	h.Generation = generation
 	return &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: h}, nil
+}
+
+// sealHello says hello in a session that the other side began.
+func (s *step) sealHello(d identity.DeviceID) error {
+	h, err := s.hello()
+	if err != nil {
+		return err
+	}
+	before := len(s.up.Outgoing)
+	if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: h}, wire.MessageID{}); err != nil {
+		return err
+	}
+	if len(s.up.Outgoing) == before {
+		return nil
+	}
+	return s.told(d, h.Boxes, s.up.Outgoing[len(s.up.Outgoing)-1].ID)
 }
 
 // tendSessions does what time asks of sessions that rest: skipped keys that are
@@ -260,7 +289,7 @@ func (s *step) tendSessions() error {
 		return err
 	}
 	for _, k := range keys {
-		d, ok := deviceOf(k)
+		d, ok := deviceIn(k, prefixSessions)
 		if !ok {
 			return fmt.Errorf("engine: row %s is damaged", prefixSessions)
 		}

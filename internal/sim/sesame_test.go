@@ -31,7 +31,7 @@ func met(t *testing.T) (w *World, alice, bob *Device) {
 	}
 	say(t, alice, bob, "before")
 	say(t, bob, alice, "before too")
-	w.Advance(2 * engine.Contemporary)
+	w.Advance(time.Minute)
 	check(t, alice, bob, 1, 1)
 	return w, alice, bob
 }
@@ -160,6 +160,101 @@ func TestContact_FC18_bothBeginAtOnce(t *testing.T) {
 			check(t, alice, bob, 5, 5)
 			agreed(t, alice, bob)
 			told(t, alice, bob, len(bob.Notices(alice)))
+		})
+	}
+}
+
+// begins carries a request for prekeys over a link that is cut, and the answer, so
+// that a device begins a session of which the other has not heard.
+func begins(t *testing.T, d, with *Device) {
+	t.Helper()
+	up, err := with.engine.Step(with.mem, with.now(), engine.Received{From: d.Self.Device.ID(), Envelope: waiting(d, wire.KindRenew)[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := with.mem.apply(up, with.now()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, d, engine.Received{From: with.Self.Device.ID(), Envelope: up.Outgoing[0].Body})
+	if len(waiting(d, wire.KindRenewal)) != 1 {
+		t.Fatal("no session was begun")
+	}
+}
+
+// TestContact_FC18_bothBeginApart: each side has begun a session before the link
+// breaks, and they hear of the other's whenever it is mended: days later, one
+// after the other, with one of them lost meanwhile. They end up in one session.
+func TestContact_FC18_bothBeginApart(t *testing.T) {
+	for _, apart := range []time.Duration{time.Minute, 2 * time.Hour, 40 * 24 * time.Hour} {
+		for seed := range uint64(8) {
+			t.Run(fmt.Sprint(apart, "/seed=", seed), func(t *testing.T) {
+				w, alice, bob := met(t)
+				cryptotest.SetGlobalRandom(t, seed)
+				w.Cut(alice, bob)
+				lose(alice, bob)
+				lose(bob, alice)
+				say(t, alice, bob, "from alice")
+				say(t, bob, alice, "from bob")
+				begins(t, alice, bob)
+				begins(t, bob, alice)
+				w.Advance(apart)
+				if seed%4 == 3 {
+					lose(bob, alice)
+				}
+				w.Join(alice, bob)
+				w.Advance(10 * time.Minute)
+				for i := range 3 {
+					say(t, alice, bob, fmt.Sprint("a", i))
+					w.Advance(time.Minute)
+					say(t, bob, alice, fmt.Sprint("b", i))
+					w.Advance(time.Minute)
+				}
+				check(t, alice, bob, 5, 5)
+				agreed(t, alice, bob)
+			})
+		}
+	}
+}
+
+// TestContact_FC18_generationsCannotBeUsedUp: neither an answer nor a session that
+// leaps too far ahead is taken, so that a contact cannot make it impossible to
+// begin another.
+func TestContact_FC18_generationsCannotBeUsedUp(t *testing.T) {
+	claim := func(t *testing.T, d, with *Device, generation uint64) {
+		row := sessionsOf(t, d, with)
+		row.Sessions[0].Generation = generation
+		putSessions(t, d, with, row)
+	}
+	for _, tt := range []struct {
+		step  uint64
+		taken bool
+	}{{engine.MaxGenerationStep - 1, true}, {engine.MaxGenerationStep, false}, {1<<64 - 2, false}} {
+		t.Run(fmt.Sprint("answer/", tt.step), func(t *testing.T) {
+			w, alice, bob := met(t)
+			w.Cut(alice, bob)
+			claim(t, bob, alice, tt.step)
+			lose(alice, bob)
+			say(t, alice, bob, "x")
+			w.Join(alice, bob)
+			w.Advance(time.Minute)
+			if begun := len(alice.Notices(bob)) == 1; begun != tt.taken {
+				t.Errorf("begun: %v", begun)
+			}
+		})
+		t.Run(fmt.Sprint("session/", tt.step), func(t *testing.T) {
+			w, alice, bob := met(t)
+			if g := sessionsOf(t, alice, bob).GetSessions()[0].GetGeneration(); g != 1 {
+				t.Fatalf("the first session is of generation %d", g)
+			}
+			w.Cut(alice, bob)
+			claim(t, bob, alice, tt.step)
+			lose(alice, bob)
+			say(t, bob, alice, "x")
+			w.Join(alice, bob)
+			w.Advance(time.Minute)
+			if begun := len(alice.Notices(bob)) == 1; begun != tt.taken {
+				t.Errorf("begun: %v", begun)
+			}
 		})
 	}
 }
@@ -583,6 +678,8 @@ func runLosses(t *testing.T, seed uint64) {
 			w.Cut(alice, bob)
 		case n == 13:
 			w.Join(alice, bob)
+		case n == 14:
+			w.Advance(time.Duration(w.rng.Int64N(int64(3 * 24 * time.Hour))))
 		default:
 			w.Advance(time.Duration(w.rng.Int64N(int64(5 * time.Minute))))
 		}

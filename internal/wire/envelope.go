@@ -61,8 +61,8 @@ type Envelope struct {
 	// an old copy of a request could end what a later envelope completed.
 	Refused EnvelopeID
 	// Body is the ciphertext: sealed to the invite for KindBundle and
-	// KindInitial, a ratchet message for KindSession, the request's id and
-	// a bundle for KindPrekeys,
+	// KindInitial, a ratchet message for KindSession, the request's id,
+	// a generation and a bundle for KindPrekeys,
 	// initial and first message for KindRenewal, 16 random bytes for KindRenew;
 	// empty otherwise.
 	Body []byte

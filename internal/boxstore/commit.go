@@ -1,0 +1,139 @@
+package boxstore
+
+import (
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"kith/internal/relay"
+)
+
+// sealed is a change of one day, with everything computed that needs no file.
+type sealed struct {
+	mark   mark
+	effort uint32
+	cell   bool
+	value  []byte // nil: remove
+}
+
+// seal prepares a change.
+func (d *day) seal(c relay.Change) sealed {
+	if c.Put == nil {
+		return sealed{mark: d.keys.mark(c.Remove.Box)}
+	}
+	m := d.keys.mark(c.Put.Box)
+	return sealed{m, c.Put.Effort, c.Put.Cell != nil, d.keys.seal(m, encode(c.Put))}
+}
+
+// commit makes changes durable, all or none. After an error of the disk the
+// file is opened anew, so that what is served is what the file says; whether
+// the changes are in it is not known then.
+func (d *day) commit(changes []sealed) error {
+	d.mu.Lock()
+	if d.state != serving {
+		d.mu.Unlock()
+		return errUnavailable
+	}
+	if d.db == nil {
+		if err := d.attach(); err != nil {
+			d.mu.Unlock()
+			return err
+		}
+	}
+	for _, c := range changes {
+		if c.value != nil {
+			d.filter.add(c.mark) // before it can be read
+		}
+	}
+	db, t := d.db, d.totals
+	d.mu.Unlock()
+
+	var surplus []mark
+	size := int64(0)
+	err := guard(func() error {
+		return db.Update(func(tx *bbolt.Tx) (err error) {
+			surplus, err = d.write(tx, changes, &t)
+			size = tx.Size()
+			return err
+		})
+	})
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		return d.again(err)
+	}
+	for _, m := range surplus {
+		d.filter.remove(m)
+	}
+	d.totals = t
+	d.measure(db, size)
+	return nil
+}
+
+// again closes and opens the file after a failed commit. Two empty commits
+// write both of bbolt's meta pages: the disk may have lost one of them.
+func (d *day) again(failed error) error {
+	closeFile(d.db)
+	d.db = nil
+	if errors.Is(failed, errDamaged) {
+		return failed
+	}
+	if err := d.attach(); err != nil {
+		if errors.Is(err, errDamaged) {
+			return err
+		}
+		return failed
+	}
+	for range 2 {
+		if d.db.Update(func(tx *bbolt.Tx) error { return putTotals(tx, d.totals) }) != nil {
+			closeFile(d.db)
+			d.db = nil
+			return failed
+		}
+	}
+	return failed
+}
+
+// write applies changes in order. It returns the marks that the filter now
+// holds once too often: of records that are gone or were replaced.
+func (d *day) write(tx *bbolt.Tx, changes []sealed, t *totals) (surplus []mark, err error) {
+	cells, ordered := tx.Bucket(bucketCells), tx.Bucket(bucketOrder)
+	for _, c := range changes {
+		if old := cells.Get(c.mark[:]); old != nil {
+			r, err := d.decode(c.mark, old)
+			if err != nil {
+				return nil, err
+			}
+			if err := ordered.Delete(orderKey(r.Cell != nil, r.Effort, c.mark)); err != nil {
+				return nil, err
+			}
+			t.count(r.Cell != nil, -1)
+			surplus = append(surplus, c.mark)
+		} else if c.value == nil {
+			continue
+		}
+		if c.value == nil {
+			if err := cells.Delete(c.mark[:]); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := cells.Put(c.mark[:], c.value); err != nil {
+			return nil, err
+		}
+		if err := ordered.Put(orderKey(c.cell, c.effort, c.mark), []byte{}); err != nil {
+			return nil, err
+		}
+		t.count(c.cell, 1)
+	}
+	return surplus, putTotals(tx, *t)
+}
+
+func (t *totals) count(cell bool, n int) {
+	if cell {
+		t.cells += n
+	} else {
+		t.tombs += n
+	}
+}
