@@ -245,6 +245,13 @@ func (s *step) tendStreams(d identity.DeviceID) error {
 			changed = true
 		}
 	}
+	for _, in := range row.In {
+		if quiet(in, s.now) {
+			if err := s.watch(inGroup(d, in.GetNumber()), in); err != nil {
+				return err
+			}
+		}
+	}
 	if changed {
 		if err := s.saveStreams(d, row); err != nil {
 			return err

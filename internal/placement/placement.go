@@ -51,6 +51,9 @@ type Forget struct{ Boxes []Box }
 type Watch struct {
 	Of    Group
 	Boxes []Box
+	// Rarely says that nothing more is expected there: relays are not asked to wait,
+	// but asked now and then.
+	Rarely bool
 }
 
 // Delete asks for a box that was read to be deleted, later and bit by bit.
@@ -181,6 +184,7 @@ type group struct {
 	head   *watch
 	ahead  *watch // the box after the next, looked at now and then
 	lookAt time.Time
+	rarely bool // the next is looked at now and then, too, and no relay waits for it
 }
 
 type cell struct {
@@ -403,6 +407,7 @@ func (m *Machine) setWatch(now time.Time, in Watch) []Effect {
 		g.head = &watch{box: in.Boxes[0]}
 		m.look(g)
 	}
+	g.rarely = in.Rarely
 	if len(in.Boxes) > 1 && (g.ahead == nil || g.ahead.box != in.Boxes[1]) {
 		g.ahead = &watch{box: in.Boxes[1]}
 		if g.lookAt.IsZero() {
@@ -429,7 +434,7 @@ func (m *Machine) seek(now time.Time, of Group, g *group) []Effect {
 	}
 	var effects []Effect
 	// One of them waits as well as answers now.
-	if !w.waiting {
+	if !w.waiting && !g.rarely {
 		if len(w.rest) == 0 {
 			w.rest = slices.Clone(ranked(g, w.box)[:min(len(g.relays), Replicas)])
 			m.rng.Shuffle(len(w.rest), func(i, j int) { w.rest[i], w.rest[j] = w.rest[j], w.rest[i] })
@@ -451,21 +456,26 @@ func (m *Machine) seek(now time.Time, of Group, g *group) []Effect {
 	return effects
 }
 
-// ahead looks at the box after the next at one relay.
+// lookAhead looks at the box after the next at one relay, or at the next where no
+// relay waits for it.
 func (m *Machine) lookAhead(now time.Time, of Group, g *group) []Effect {
 	if g.lookAt.IsZero() || g.lookAt.After(now) {
 		return nil
 	}
 	g.lookAt = now.Add(m.spread(LookEvery))
-	if g.ahead == nil || g.ahead.found || len(g.relays) == 0 {
+	w := g.ahead
+	if g.rarely {
+		w = g.head
+	}
+	if w == nil || w.found || len(g.relays) == 0 {
 		return nil
 	}
-	near := ranked(g, g.ahead.box)
+	near := ranked(g, w.box)
 	id := near[m.rng.IntN(min(len(near), Replicas))]
 	if m.relay(id).until.After(now) {
 		return nil
 	}
-	return []Effect{m.ask(&asked{Ask: Ask{Relay: id, Op: Get, Box: g.ahead.box}, of: of, watch: g.ahead})}
+	return []Effect{m.ask(&asked{Ask: Ask{Relay: id, Op: Get, Box: w.box}, of: of, watch: w})}
 }
 
 func (m *Machine) take(tag uint64) *asked {
@@ -704,7 +714,7 @@ func (m *Machine) Wake() time.Time {
 		if g.ahead != nil && len(g.relays) > 0 {
 			earliest(g.lookAt)
 		}
-		blocked = blocked || g.head != nil && !g.head.found && !g.head.waiting
+		blocked = blocked || g.head != nil && !g.head.found && !g.head.waiting && !g.rarely
 	}
 	for _, d := range m.deletes {
 		earliest(d.at)

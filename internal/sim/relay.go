@@ -219,7 +219,7 @@ func (d *Device) changeBoxes(changes []engine.BoxChange) {
 			}
 			d.place(x)
 		case engine.WatchBoxes:
-			d.place(placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes})
+			d.place(placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes, Rarely: c.Rarely})
 		case engine.DeleteBox:
 			d.place(placement.Delete{Of: placement.Group(c.Group), Box: c.Box, Del: c.Del})
 		case engine.WrongBox:
@@ -305,7 +305,7 @@ func (d *Device) tick() {
 	d.do(d.delivery.Step(d.now(), delivery.Tick{}))
 	d.place(placement.Tick{})
 	if !d.wake.IsZero() && !d.wake.After(d.now()) {
-		d.wake = time.Time{}
+		d.wake = d.now().Add(engine.TickEvery)
 		if err := d.input(engine.Tick{}, nil); err != nil && err != errCrash {
 			panic(err)
 		}

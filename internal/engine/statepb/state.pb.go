@@ -584,7 +584,10 @@ type Inbound struct {
 	// How many boxes were read.
 	Read uint64 `protobuf:"varint,6,opt,name=read,proto3" json:"read,omitempty"`
 	// The number of the announcement; 0 for an invite's.
-	Said          uint64 `protobuf:"varint,7,opt,name=said,proto3" json:"said,omitempty"`
+	Said uint64 `protobuf:"varint,7,opt,name=said,proto3" json:"said,omitempty"`
+	// When nothing more is expected, since a later stream was told of; 0 while there
+	// is none.
+	QuietS        int64 `protobuf:"varint,8,opt,name=quiet_s,json=quietS,proto3" json:"quiet_s,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -664,6 +667,13 @@ func (x *Inbound) GetRead() uint64 {
 func (x *Inbound) GetSaid() uint64 {
 	if x != nil {
 		return x.Said
+	}
+	return 0
+}
+
+func (x *Inbound) GetQuietS() int64 {
+	if x != nil {
+		return x.QuietS
 	}
 	return 0
 }
@@ -1269,7 +1279,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x06Stream\x12\x14\n" +
 	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x15\n" +
 	"\x06made_s\x18\x02 \x01(\x03R\x05madeS\x12\x12\n" +
-	"\x04used\x18\x03 \x01(\rR\x04used\"\xbd\x01\n" +
+	"\x04used\x18\x03 \x01(\rR\x04used\"\xd6\x01\n" +
 	"\aInbound\x12\x16\n" +
 	"\x06reader\x18\x01 \x01(\fR\x06reader\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x15\n" +
@@ -1277,7 +1287,8 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x05parts\x18\x04 \x03(\v2\x13.kith.state.v1.PartR\x05parts\x12\x18\n" +
 	"\areached\x18\x05 \x01(\x04R\areached\x12\x12\n" +
 	"\x04read\x18\x06 \x01(\x04R\x04read\x12\x12\n" +
-	"\x04said\x18\a \x01(\x04R\x04said\"6\n" +
+	"\x04said\x18\a \x01(\x04R\x04said\x12\x17\n" +
+	"\aquiet_s\x18\b \x01(\x03R\x06quietS\"6\n" +
 	"\x04Part\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
