@@ -196,6 +196,7 @@ type cell struct {
 	over   bool                 // gone or taken: nothing more to do
 	asked  map[box.RelayID]bool // a request is open
 	effort map[box.RelayID]uint32
+	no     map[box.RelayID]bool // would not take it since the last repair
 }
 
 type watch struct {
@@ -333,7 +334,7 @@ func (m *Machine) write(now time.Time, in Write) []Effect {
 		if m.cells[c.Box] != nil {
 			continue
 		}
-		x := &cell{Cell: c, of: in.Of, held: map[box.RelayID]bool{}, asked: map[box.RelayID]bool{}, effort: map[box.RelayID]uint32{}, again: now.Add(m.spread(RepairEvery))}
+		x := &cell{Cell: c, of: in.Of, held: map[box.RelayID]bool{}, asked: map[box.RelayID]bool{}, effort: map[box.RelayID]uint32{}, no: map[box.RelayID]bool{}, again: now.Add(m.spread(RepairEvery))}
 		m.cells[c.Box] = x
 		effects = append(effects, m.place(now, g, x)...)
 	}
@@ -368,7 +369,7 @@ func (m *Machine) place(now time.Time, g *group, c *cell) []Effect {
 			continue
 		}
 		r := m.relay(id)
-		if r.until.After(now) {
+		if c.no[id] || r.until.After(now) {
 			continue
 		}
 		if r.open >= MaxAsked {
@@ -548,6 +549,12 @@ func (m *Machine) put(now time.Time, a *asked, in Answered) []Effect {
 			c.effort[a.Relay] = in.Effort
 			return m.place(now, g, c)
 		}
+		fallthrough
+	case box.Refused:
+		// It has no room, or by its clock the cell expires too soon or too late: that
+		// does not pass within minutes, and others may see it otherwise.
+		c.no[a.Relay] = true
+		return m.place(now, g, c)
 	}
 	m.punish(now, a.Relay)
 	return m.place(now, g, c)
@@ -633,6 +640,7 @@ func (m *Machine) tick(now time.Time) []Effect {
 	for _, c := range m.sortedCells() {
 		if !c.again.After(now) {
 			clear(c.held)
+			clear(c.no)
 			c.again = now.Add(m.spread(RepairEvery))
 		}
 		effects = append(effects, m.place(now, m.group(c.of), c)...)

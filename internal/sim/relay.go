@@ -28,6 +28,7 @@ type Relay struct {
 }
 
 type record struct {
+	body []byte // of the request that wrote it
 	put  *box.Put
 	gone *box.Delete
 }
@@ -77,6 +78,10 @@ func (r *Relay) handle(a *asking) {
 	switch a.ask.Op {
 	case placement.Put:
 		r.Puts++
+		if x != nil && x.gone == nil && bytes.Equal(x.body, a.ask.Body) {
+			a.answer(box.Exists, nil) // verified when it came first
+			return
+		}
 		put, err := box.ParsePut(a.ask.Body)
 		if err != nil || !put.Verify() || !box.AllowedExpiry(day, put.Expiry) {
 			a.answer(box.Refused, nil)
@@ -91,7 +96,7 @@ func (r *Relay) handle(a *asking) {
 			a.answer(box.Conflict, nil)
 		default:
 			if !r.Lying {
-				r.held[a.ask.Box] = &record{put: put}
+				r.held[a.ask.Box] = &record{body: a.ask.Body, put: put}
 				r.wakeUp(a.ask.Box)
 			}
 			a.answer(box.OK, nil)
