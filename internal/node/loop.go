@@ -91,7 +91,7 @@ func (n *Node) begin(ctx context.Context) error {
 		return err
 	}
 	for _, w := range wants {
-		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: wire.PeerOf(w.From)}))
+		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: wire.PeerOf(w.From)}}))
 	}
 	return nil
 }
@@ -259,7 +259,7 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 	}
 	n.releaseBoxes(ctx, now, d.up)
 	for _, w := range d.up.Wants {
-		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: wire.PeerOf(w.From)}))
+		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: wire.PeerOf(w.From)}}))
 	}
 }
 

@@ -396,7 +396,7 @@ func (n *Node) fetch(ctx context.Context, f transfer.Fetch) {
 	}
 	buf := n.blobs.buffer()
 	defer n.blobs.giveBack(buf)
-	chunk, proof, err := n.net.Fetch(ctx, f.From, f.Chunk, buf)
+	chunk, proof, err := n.net.Fetch(ctx, f.From.Peer, f.Chunk, buf)
 	fault := transfer.Lost
 	switch {
 	case errors.Is(err, wire.ErrAbsent):
