@@ -218,6 +218,7 @@ func (s *step) merge(up *Update) {
 	s.up.Cells = append(s.up.Cells, up.Cells...)
 	s.up.DropCells = append(s.up.DropCells, up.DropCells...)
 	s.up.Boxes = append(s.up.Boxes, up.Boxes...)
+	s.up.Deposits = append(s.up.Deposits, up.Deposits...)
 	for d, addrs := range up.Addrs {
 		s.addrs(d, addrs)
 	}

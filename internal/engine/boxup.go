@@ -26,10 +26,13 @@ func (s *step) boxUp(in BoxUp) error {
 	if cells, err := s.CellsFor(in.ID); err != nil || len(cells) > 0 {
 		return err
 	}
-	if err := s.intoBoxes(o); !errors.Is(err, errNoBoxes) {
+	switch err := s.intoBoxes(o); {
+	case errors.Is(err, errNoBoxes):
+		return nil
+	case err != nil:
 		return err
 	}
-	return nil
+	return s.leaveFiles(o)
 }
 
 // boxable reports whether an envelope makes sense to somebody who reads it later:

@@ -128,8 +128,12 @@ type Close struct{ Root [32]byte }
 // Finish asks to make a complete blob durable under its final name.
 type Finish struct{ Root [32]byte }
 
-// Done says that a blob is here: the engine is told.
-type Done struct{ Root [32]byte }
+// Done says that a blob is here: the engine is told. From are the devices whose
+// blob it is.
+type Done struct {
+	Root [32]byte
+	From []wire.PeerID
+}
 
 func (Open) effect()   {}
 func (Fetch) effect()  {}
@@ -217,8 +221,9 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Failed:
 		m.failed(now, in)
 	case Finished:
-		if m.remove(in.Root) {
-			effects = append(effects, Done(in))
+		if b := m.blobs[in.Root]; b != nil {
+			effects = append(effects, Done{Root: in.Root, From: b.devices()})
+			m.remove(in.Root)
 		}
 	case Broken:
 		if b, ok := m.blobs[in.Root]; ok {
@@ -316,13 +321,19 @@ func (m *Machine) land(b *blob, index uint64) bool {
 	return true
 }
 
-func (m *Machine) remove(root [32]byte) bool {
-	if _, ok := m.blobs[root]; !ok {
-		return false
-	}
+func (m *Machine) remove(root [32]byte) {
 	delete(m.blobs, root)
 	m.order = slices.DeleteFunc(m.order, func(r [32]byte) bool { return r == root })
-	return true
+}
+
+// devices gives the devices whose blob it is, each once.
+func (b *blob) devices() (all []wire.PeerID) {
+	for _, s := range b.sources {
+		if !slices.Contains(all, s.Peer) {
+			all = append(all, s.Peer)
+		}
+	}
+	return all
 }
 
 // schedule opens blobs and fills the air, first wanted first.
