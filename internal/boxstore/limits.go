@@ -8,6 +8,8 @@ const (
 	// of half-full pages and of the indexes included. The machine counts
 	// [relay.CellCost] for it, and a tombstone in proportion.
 	CellBytes = 6144
+	// MaxBlob is the largest blob, in bytes.
+	MaxBlob = 1 << 20
 	// MinBytes is the smallest cap that a store may be given.
 	MinBytes = 1 << 20
 )
