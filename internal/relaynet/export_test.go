@@ -9,3 +9,8 @@ import (
 func PrefixOf(addr string) string {
 	return prefix(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))).String()
 }
+
+// ParseCapability reads a URL's path and query.
+func ParseCapability(method, path, query string) (Capability, bool) {
+	return parseCapability(method, path, query)
+}

@@ -55,6 +55,18 @@ const (
 	fairBacklog = 16    // of one link, which are let be even then
 )
 
+// Bounds of blobs.
+const (
+	// MaxBlobHours is how far ahead a blob may expire.
+	MaxBlobHours = 7 * 24
+
+	blobPart   = 64 << 10         // of which each wants work
+	blobHeader = 8 << 10          // bytes of a request's head
+	blobTime   = 60 * time.Second // to read a request, or write an answer
+	blobGrace  = 5 * time.Second  // for what is going on when the server closes
+	maxCounted = 1 << 16          // capabilities of which uses are counted
+)
+
 // Bounds of a client.
 const (
 	// MaxPending is how many requests may wait for one relay's answer.
