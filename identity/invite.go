@@ -19,6 +19,7 @@ const (
 	labelInviteID   = "kith v1 identity invite-id"
 	labelInviteSeal = "kith v1 identity invite-seal-key"
 	labelInvitePSK  = "kith v1 identity invite-psk"
+	labelInviteBox  = "kith v1 identity invite-boxes"
 )
 
 // BundleHash is the SHA-256 of the prekey bundle an invite stands for.
@@ -66,6 +67,10 @@ func (v *Invite) SealKey() [32]byte { return [32]byte(v.derive(labelInviteSeal, 
 
 // PSK is the pre-shared key to mix into the first key agreement.
 func (v *Invite) PSK() [32]byte { return [32]byte(v.derive(labelInvitePSK, 32)) }
+
+// BoxSecret returns the secret of the two streams of boxes by which an invite is
+// taken up while the inviter is away: 32 bytes, for docs/spec/box.md. ID-22.
+func (v *Invite) BoxSecret() [32]byte { return [32]byte(v.derive(labelInviteBox, 32)) }
 
 func (v *Invite) derive(label string, size int) []byte {
 	key, err := hkdf.Key(sha256.New, v.secret.reveal()[:], nil, label, size)

@@ -145,11 +145,11 @@ func answerInvite(v vector) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, seal, psk := invite.ID(), invite.SealKey(), invite.PSK()
+	id, seal, psk, boxes := invite.ID(), invite.SealKey(), invite.PSK(), invite.BoxSecret()
 	return map[string]string{
 		"account": invite.Account.String(), "device": invite.Device.String(), "bundle": fmt.Sprintf("%x", invite.Bundle),
 		"expires": fmt.Sprint(invite.Expires), "utf-8 name": invite.Name, "hints": strings.Join(invite.Hints, " "),
-		"id": fmt.Sprintf("%x", id), "seal key": fmt.Sprintf("%x", seal), "psk": fmt.Sprintf("%x", psk), "link": invite.Link(),
+		"id": fmt.Sprintf("%x", id), "seal key": fmt.Sprintf("%x", seal), "psk": fmt.Sprintf("%x", psk), "box secret": fmt.Sprintf("%x", boxes), "link": invite.Link(),
 	}, nil
 }
 
@@ -290,11 +290,11 @@ func inviteVectors(t *testing.T) []vector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, seal, psk := v.ID(), v.SealKey(), v.PSK()
+	id, seal, psk, boxes := v.ID(), v.SealKey(), v.PSK(), v.BoxSecret()
 	sound := append(entry("two hints", "ok", strings.ToUpper(link)), [][2]string{
 		{"account", v.Account.String()}, {"device", v.Device.String()}, {"bundle", fmt.Sprintf("%x", v.Bundle)}, {"secret", fmt.Sprintf("%x", inviteSecret(t, v))},
 		{"expires", fmt.Sprint(v.Expires)}, {"utf-8 name", v.Name}, {"hints", strings.Join(v.Hints, " ")},
-		{"id", fmt.Sprintf("%x", id)}, {"seal key", fmt.Sprintf("%x", seal)}, {"psk", fmt.Sprintf("%x", psk)}, {"link", v.Link()},
+		{"id", fmt.Sprintf("%x", id)}, {"seal key", fmt.Sprintf("%x", seal)}, {"psk", fmt.Sprintf("%x", psk)}, {"box secret", fmt.Sprintf("%x", boxes)}, {"link", v.Link()},
 	}...)
 	return []vector{
 		sound,

@@ -918,10 +918,12 @@ type Message struct {
 	Mine          bool                   `protobuf:"varint,4,opt,name=mine,proto3" json:"mine,omitempty"`
 	AtMs          int64                  `protobuf:"varint,5,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"` // by the sender's clock
 	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
-	State         string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"` // queued, delivered, read
+	State         string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"` // queued, boxed, fetched, delivered, read
 	Media         []*Media               `protobuf:"bytes,8,rep,name=media,proto3" json:"media,omitempty"`
 	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`
-	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"` // not empty: nobody wrote this; what the conversation has to tell
+	BoxedOn       uint32                 `protobuf:"varint,11,opt,name=boxed_on,json=boxedOn,proto3" json:"boxed_on,omitempty"` // how many relays hold it, or held it
+	BoxedOf       uint32                 `protobuf:"varint,12,opt,name=boxed_of,json=boxedOf,proto3" json:"boxed_of,omitempty"` // of so many wanted; 0 for what was never in boxes
+	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"`                   // not empty: nobody wrote this; what the conversation has to tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1015,6 +1017,20 @@ func (x *Message) GetMedia() []*Media {
 func (x *Message) GetSeq() uint64 {
 	if x != nil {
 		return x.Seq
+	}
+	return 0
+}
+
+func (x *Message) GetBoxedOn() uint32 {
+	if x != nil {
+		return x.BoxedOn
+	}
+	return 0
+}
+
+func (x *Message) GetBoxedOf() uint32 {
+	if x != nil {
+		return x.BoxedOf
 	}
 	return 0
 }
@@ -1566,6 +1582,306 @@ func (*WatchResponse_Changed) isWatchResponse_Event() {}
 
 func (*WatchResponse_Contact) isWatchResponse_Event() {}
 
+type RelaysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelaysRequest) Reset() {
+	*x = RelaysRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelaysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelaysRequest) ProtoMessage() {}
+
+func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelaysRequest.ProtoReflect.Descriptor instead.
+func (*RelaysRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
+}
+
+type RelaysResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Relays        []*Relay               `protobuf:"bytes,1,rep,name=relays,proto3" json:"relays,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelaysResponse) Reset() {
+	*x = RelaysResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelaysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelaysResponse) ProtoMessage() {}
+
+func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelaysResponse.ProtoReflect.Descriptor instead.
+func (*RelaysResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RelaysResponse) GetRelays() []*Relay {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+type Relay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Link          string                 `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`            // kith-relay://…
+	Reachable     bool                   `protobuf:"varint,2,opt,name=reachable,proto3" json:"reachable,omitempty"` // it answered when it was last asked
+	Asked         bool                   `protobuf:"varint,3,opt,name=asked,proto3" json:"asked,omitempty"`         // it was asked since this node started
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Relay) Reset() {
+	*x = Relay{}
+	mi := &file_api_v1_api_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Relay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Relay) ProtoMessage() {}
+
+func (x *Relay) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Relay.ProtoReflect.Descriptor instead.
+func (*Relay) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Relay) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+func (x *Relay) GetReachable() bool {
+	if x != nil {
+		return x.Reachable
+	}
+	return false
+}
+
+func (x *Relay) GetAsked() bool {
+	if x != nil {
+		return x.Asked
+	}
+	return false
+}
+
+type AddRelayRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Link          string                 `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddRelayRequest) Reset() {
+	*x = AddRelayRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddRelayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddRelayRequest) ProtoMessage() {}
+
+func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddRelayRequest.ProtoReflect.Descriptor instead.
+func (*AddRelayRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *AddRelayRequest) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+type AddRelayResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddRelayResponse) Reset() {
+	*x = AddRelayResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddRelayResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddRelayResponse) ProtoMessage() {}
+
+func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddRelayResponse.ProtoReflect.Descriptor instead.
+func (*AddRelayResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
+}
+
+type RemoveRelayRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Link          string                 `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveRelayRequest) Reset() {
+	*x = RemoveRelayRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveRelayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveRelayRequest) ProtoMessage() {}
+
+func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveRelayRequest.ProtoReflect.Descriptor instead.
+func (*RemoveRelayRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RemoveRelayRequest) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+type RemoveRelayResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveRelayResponse) Reset() {
+	*x = RemoveRelayResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveRelayResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveRelayResponse) ProtoMessage() {}
+
+func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveRelayResponse.ProtoReflect.Descriptor instead.
+func (*RemoveRelayResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
+}
+
 type StopRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1574,7 +1890,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1586,7 +1902,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1599,7 +1915,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 type StopResponse struct {
@@ -1610,7 +1926,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1938,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1951,7 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 var File_api_v1_api_proto protoreflect.FileDescriptor
@@ -1706,7 +2022,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"0\n" +
 	"\fSendResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xee\x01\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xa4\x02\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acontact\x18\x02 \x01(\tR\acontact\x12\x12\n" +
@@ -1716,7 +2032,9 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x04text\x18\x06 \x01(\tR\x04text\x12\x14\n" +
 	"\x05state\x18\a \x01(\tR\x05state\x12(\n" +
 	"\x05media\x18\b \x03(\v2\x12.kith.api.v1.MediaR\x05media\x12\x10\n" +
-	"\x03seq\x18\t \x01(\x04R\x03seq\x12\x16\n" +
+	"\x03seq\x18\t \x01(\x04R\x03seq\x12\x19\n" +
+	"\bboxed_on\x18\v \x01(\rR\aboxedOn\x12\x19\n" +
+	"\bboxed_of\x18\f \x01(\rR\aboxedOf\x12\x16\n" +
 	"\x06notice\x18\n" +
 	" \x01(\tR\x06notice\"\x85\x01\n" +
 	"\x05Media\x12\x12\n" +
@@ -1751,9 +2069,22 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\v2\x14.kith.api.v1.MessageH\x00R\amessage\x120\n" +
 	"\achanged\x18\x03 \x01(\v2\x14.kith.api.v1.MessageH\x00R\achanged\x120\n" +
 	"\acontact\x18\x04 \x01(\v2\x14.kith.api.v1.ContactH\x00R\acontactB\a\n" +
-	"\x05event\"\r\n" +
+	"\x05event\"\x0f\n" +
+	"\rRelaysRequest\"<\n" +
+	"\x0eRelaysResponse\x12*\n" +
+	"\x06relays\x18\x01 \x03(\v2\x12.kith.api.v1.RelayR\x06relays\"O\n" +
+	"\x05Relay\x12\x12\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\x12\x1c\n" +
+	"\treachable\x18\x02 \x01(\bR\treachable\x12\x14\n" +
+	"\x05asked\x18\x03 \x01(\bR\x05asked\"%\n" +
+	"\x0fAddRelayRequest\x12\x12\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\"\x12\n" +
+	"\x10AddRelayResponse\"(\n" +
+	"\x12RemoveRelayRequest\x12\x12\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\"\x15\n" +
+	"\x13RemoveRelayResponse\"\r\n" +
 	"\vStopRequest\"\x0e\n" +
-	"\fStopResponse2\xd1\x05\n" +
+	"\fStopResponse2\xaf\a\n" +
 	"\x04Kith\x12A\n" +
 	"\x06Status\x12\x1a.kith.api.v1.StatusRequest\x1a\x1b.kith.api.v1.StatusResponse\x12A\n" +
 	"\x06Invite\x12\x1a.kith.api.v1.InviteRequest\x1a\x1b.kith.api.v1.InviteResponse\x128\n" +
@@ -1764,7 +2095,10 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x03Log\x12\x17.kith.api.v1.LogRequest\x1a\x18.kith.api.v1.LogResponse\x12A\n" +
 	"\x06Search\x12\x1a.kith.api.v1.SearchRequest\x1a\x1b.kith.api.v1.SearchResponse\x12D\n" +
 	"\aMessage\x12\x1b.kith.api.v1.MessageRequest\x1a\x1c.kith.api.v1.MessageResponse\x12@\n" +
-	"\x05Watch\x12\x19.kith.api.v1.WatchRequest\x1a\x1a.kith.api.v1.WatchResponse0\x01\x12;\n" +
+	"\x05Watch\x12\x19.kith.api.v1.WatchRequest\x1a\x1a.kith.api.v1.WatchResponse0\x01\x12A\n" +
+	"\x06Relays\x12\x1a.kith.api.v1.RelaysRequest\x1a\x1b.kith.api.v1.RelaysResponse\x12G\n" +
+	"\bAddRelay\x12\x1c.kith.api.v1.AddRelayRequest\x1a\x1d.kith.api.v1.AddRelayResponse\x12P\n" +
+	"\vRemoveRelay\x12\x1f.kith.api.v1.RemoveRelayRequest\x1a .kith.api.v1.RemoveRelayResponse\x12;\n" +
 	"\x04Stop\x12\x18.kith.api.v1.StopRequest\x1a\x19.kith.api.v1.StopResponseB\x13Z\x11kith/api/v1;apiv1b\x06proto3"
 
 var (
@@ -1780,35 +2114,42 @@ func file_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_api_v1_api_proto_goTypes = []any{
-	(VerifyRequest_Change)(0), // 0: kith.api.v1.VerifyRequest.Change
-	(*StatusRequest)(nil),     // 1: kith.api.v1.StatusRequest
-	(*StatusResponse)(nil),    // 2: kith.api.v1.StatusResponse
-	(*InviteRequest)(nil),     // 3: kith.api.v1.InviteRequest
-	(*InviteResponse)(nil),    // 4: kith.api.v1.InviteResponse
-	(*AddRequest)(nil),        // 5: kith.api.v1.AddRequest
-	(*AddResponse)(nil),       // 6: kith.api.v1.AddResponse
-	(*Contact)(nil),           // 7: kith.api.v1.Contact
-	(*ContactsRequest)(nil),   // 8: kith.api.v1.ContactsRequest
-	(*ContactsResponse)(nil),  // 9: kith.api.v1.ContactsResponse
-	(*VerifyRequest)(nil),     // 10: kith.api.v1.VerifyRequest
-	(*VerifyResponse)(nil),    // 11: kith.api.v1.VerifyResponse
-	(*SendRequest)(nil),       // 12: kith.api.v1.SendRequest
-	(*Attachment)(nil),        // 13: kith.api.v1.Attachment
-	(*SendResponse)(nil),      // 14: kith.api.v1.SendResponse
-	(*Message)(nil),           // 15: kith.api.v1.Message
-	(*Media)(nil),             // 16: kith.api.v1.Media
-	(*LogRequest)(nil),        // 17: kith.api.v1.LogRequest
-	(*LogResponse)(nil),       // 18: kith.api.v1.LogResponse
-	(*SearchRequest)(nil),     // 19: kith.api.v1.SearchRequest
-	(*SearchResponse)(nil),    // 20: kith.api.v1.SearchResponse
-	(*MessageRequest)(nil),    // 21: kith.api.v1.MessageRequest
-	(*MessageResponse)(nil),   // 22: kith.api.v1.MessageResponse
-	(*WatchRequest)(nil),      // 23: kith.api.v1.WatchRequest
-	(*WatchResponse)(nil),     // 24: kith.api.v1.WatchResponse
-	(*StopRequest)(nil),       // 25: kith.api.v1.StopRequest
-	(*StopResponse)(nil),      // 26: kith.api.v1.StopResponse
+	(VerifyRequest_Change)(0),   // 0: kith.api.v1.VerifyRequest.Change
+	(*StatusRequest)(nil),       // 1: kith.api.v1.StatusRequest
+	(*StatusResponse)(nil),      // 2: kith.api.v1.StatusResponse
+	(*InviteRequest)(nil),       // 3: kith.api.v1.InviteRequest
+	(*InviteResponse)(nil),      // 4: kith.api.v1.InviteResponse
+	(*AddRequest)(nil),          // 5: kith.api.v1.AddRequest
+	(*AddResponse)(nil),         // 6: kith.api.v1.AddResponse
+	(*Contact)(nil),             // 7: kith.api.v1.Contact
+	(*ContactsRequest)(nil),     // 8: kith.api.v1.ContactsRequest
+	(*ContactsResponse)(nil),    // 9: kith.api.v1.ContactsResponse
+	(*VerifyRequest)(nil),       // 10: kith.api.v1.VerifyRequest
+	(*VerifyResponse)(nil),      // 11: kith.api.v1.VerifyResponse
+	(*SendRequest)(nil),         // 12: kith.api.v1.SendRequest
+	(*Attachment)(nil),          // 13: kith.api.v1.Attachment
+	(*SendResponse)(nil),        // 14: kith.api.v1.SendResponse
+	(*Message)(nil),             // 15: kith.api.v1.Message
+	(*Media)(nil),               // 16: kith.api.v1.Media
+	(*LogRequest)(nil),          // 17: kith.api.v1.LogRequest
+	(*LogResponse)(nil),         // 18: kith.api.v1.LogResponse
+	(*SearchRequest)(nil),       // 19: kith.api.v1.SearchRequest
+	(*SearchResponse)(nil),      // 20: kith.api.v1.SearchResponse
+	(*MessageRequest)(nil),      // 21: kith.api.v1.MessageRequest
+	(*MessageResponse)(nil),     // 22: kith.api.v1.MessageResponse
+	(*WatchRequest)(nil),        // 23: kith.api.v1.WatchRequest
+	(*WatchResponse)(nil),       // 24: kith.api.v1.WatchResponse
+	(*RelaysRequest)(nil),       // 25: kith.api.v1.RelaysRequest
+	(*RelaysResponse)(nil),      // 26: kith.api.v1.RelaysResponse
+	(*Relay)(nil),               // 27: kith.api.v1.Relay
+	(*AddRelayRequest)(nil),     // 28: kith.api.v1.AddRelayRequest
+	(*AddRelayResponse)(nil),    // 29: kith.api.v1.AddRelayResponse
+	(*RemoveRelayRequest)(nil),  // 30: kith.api.v1.RemoveRelayRequest
+	(*RemoveRelayResponse)(nil), // 31: kith.api.v1.RemoveRelayResponse
+	(*StopRequest)(nil),         // 32: kith.api.v1.StopRequest
+	(*StopResponse)(nil),        // 33: kith.api.v1.StopResponse
 }
 var file_api_v1_api_proto_depIdxs = []int32{
 	7,  // 0: kith.api.v1.StatusResponse.contacts:type_name -> kith.api.v1.Contact
@@ -1824,33 +2165,40 @@ var file_api_v1_api_proto_depIdxs = []int32{
 	15, // 10: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
 	15, // 11: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
 	7,  // 12: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
-	1,  // 13: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
-	3,  // 14: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
-	5,  // 15: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
-	8,  // 16: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
-	10, // 17: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
-	12, // 18: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
-	17, // 19: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
-	19, // 20: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
-	21, // 21: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
-	23, // 22: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
-	25, // 23: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
-	2,  // 24: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
-	4,  // 25: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
-	6,  // 26: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
-	9,  // 27: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
-	11, // 28: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
-	14, // 29: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
-	18, // 30: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
-	20, // 31: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
-	22, // 32: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
-	24, // 33: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
-	26, // 34: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
-	24, // [24:35] is the sub-list for method output_type
-	13, // [13:24] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	27, // 13: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
+	1,  // 14: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
+	3,  // 15: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
+	5,  // 16: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
+	8,  // 17: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
+	10, // 18: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
+	12, // 19: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
+	17, // 20: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
+	19, // 21: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
+	21, // 22: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
+	23, // 23: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
+	25, // 24: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
+	28, // 25: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
+	30, // 26: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
+	32, // 27: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
+	2,  // 28: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
+	4,  // 29: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
+	6,  // 30: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
+	9,  // 31: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
+	11, // 32: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
+	14, // 33: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
+	18, // 34: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
+	20, // 35: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
+	22, // 36: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
+	24, // 37: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
+	26, // 38: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
+	29, // 39: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
+	31, // 40: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
+	33, // 41: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
+	28, // [28:42] is the sub-list for method output_type
+	14, // [14:28] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_api_proto_init() }
@@ -1869,7 +2217,7 @@ func file_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_api_proto_rawDesc), len(file_api_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,6 +19,7 @@ import (
 	"kith/internal/engine"
 	"kith/internal/node"
 	"kith/internal/p2p"
+	"kith/internal/relaynet"
 	"kith/internal/store"
 	"kith/internal/vault"
 )
@@ -52,7 +53,9 @@ func (l local) Up(ctx context.Context, o cli.UpOptions) (err error) {
 		return err
 	}
 	defer host.Close()
-	n, err := node.New(node.Config{Store: db, Network: host, Log: log})
+	relays := relaynet.NewClient(relaynet.ClientOptions{})
+	defer relays.Close()
+	n, err := node.New(node.Config{Store: db, Network: host, Relays: relays, Log: log})
 	if err != nil {
 		return storeError(err, o.Home)
 	}

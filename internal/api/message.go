@@ -147,6 +147,12 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 				changed = append(changed, m)
 			}
 		}
+	case chat.MessageBoxed:
+		if m, ok, err := s.node.Message(e.ID); err != nil {
+			return nil, err
+		} else if ok {
+			changed = append(changed, m)
+		}
 	case chat.MediaStored:
 		if changed, err = s.node.WithRoot(e.Root); err != nil {
 			return nil, err
@@ -208,7 +214,7 @@ func (s *Service) message(m chat.Message, n names) *apiv1.Message {
 	out := &apiv1.Message{
 		Id: hex.EncodeToString(m.ID[:]), Contact: n.contacts[m.Conversation.Account()].Name, Mine: m.From == self.Account,
 		AtMs: m.SentAt.UnixMilli(), Text: m.Text, State: m.State.String(), Seq: uint64(m.Seq),
-		Notice: m.Notice.String(),
+		Notice: m.Notice.String(), BoxedOn: uint32(m.BoxedOn), BoxedOf: uint32(m.BoxedOf),
 	}
 	if out.From = n.contacts[m.From].Name; out.Mine {
 		out.From = self.Name

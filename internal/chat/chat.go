@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"cmp"
+	"slices"
 	"time"
 
 	"kith/identity"
@@ -75,7 +76,21 @@ const (
 	Delivered State = 2
 	// Read means a person of the receiving side has seen it.
 	Read State = 3
+	// Boxed means that relays hold it for a device that is away; the message says
+	// how many. It comes after Queued.
+	Boxed State = 4
+	// Fetched means that a relay no longer holds it because the other side took it
+	// and had it deleted; whether it could be read is not known yet. It comes
+	// between Boxed and Delivered.
+	Fetched State = 5
 )
+
+// way is the order in which a message passes through the states; their numbers
+// are those at rest and came about otherwise.
+var way = [...]State{Queued, Boxed, Fetched, Delivered, Read}
+
+// Before reports whether a message passes through s before t.
+func (s State) Before(t State) bool { return slices.Index(way[:], s) < slices.Index(way[:], t) }
 
 // String returns the word used in the interface.
 func (s State) String() string {
@@ -86,6 +101,10 @@ func (s State) String() string {
 		return "delivered"
 	case Read:
 		return "read"
+	case Boxed:
+		return "boxed"
+	case Fetched:
+		return "fetched"
 	}
 	return "unknown"
 }
@@ -107,8 +126,11 @@ type Message struct {
 	Text         string
 	Media        []Media
 	State        State
-	Notice       Notice
-	Seq          Seq // of the event that added it
+	// BoxedOn of BoxedOf relays said that they hold all of it; both are 0 for what
+	// was never boxed.
+	BoxedOn, BoxedOf int
+	Notice           Notice
+	Seq              Seq // of the event that added it
 }
 
 // Notice marks a message that nobody wrote: something the person should see in

@@ -36,6 +36,7 @@ func events() []chat.Event {
 		chat.ContactMoved{Account: identity.AccountID{1}, Device: identity.DeviceID{8}},
 		chat.MessageAdded{Message: m},
 		chat.MessagesMarked{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}, State: chat.Read, Received: true},
+		chat.MessageBoxed{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{1}, On: 2, Of: 4},
 		chat.MediaStored{Root: [32]byte{9}},
 		chat.ContentUnknown{Conversation: chat.With(identity.AccountID{1}), Device: identity.DeviceID{2}, Raw: []byte("raw")},
 	}

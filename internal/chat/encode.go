@@ -47,6 +47,9 @@ func MarshalEvent(e Event) ([]byte, error) {
 			marked.Ids = append(marked.Ids, id[:])
 		}
 		pb.Body = &eventpb.Event_MessagesMarked{MessagesMarked: marked}
+	case MessageBoxed:
+		pb.Body = &eventpb.Event_MessageBoxed{MessageBoxed: &eventpb.MessageBoxed{
+			Conversation: e.Conversation[:], Id: e.ID[:], On: uint32(e.On), Of: uint32(e.Of)}}
 	case MediaStored:
 		pb.Body = &eventpb.Event_MediaStored{MediaStored: &eventpb.MediaStored{Root: e.Root[:]}}
 	case ContentUnknown:
@@ -92,6 +95,10 @@ func ParseEvent(b []byte) (Event, error) {
 			marked.IDs = append(marked.IDs, f.message(id))
 		}
 		e = marked
+	case *eventpb.Event_MessageBoxed:
+		p := body.MessageBoxed
+		e = MessageBoxed{Conversation: ConversationID(f.bytes32(p.GetConversation())), ID: f.message(p.GetId()),
+			On: int(p.GetOn()), Of: int(p.GetOf())}
 	case *eventpb.Event_MediaStored:
 		e = MediaStored{Root: f.bytes32(body.MediaStored.GetRoot())}
 	case *eventpb.Event_ContentUnknown:

@@ -68,6 +68,14 @@ type MessagesMarked struct {
 	Received bool
 }
 
+// MessageBoxed says how many of the relays wanted hold an own message; it only
+// grows.
+type MessageBoxed struct {
+	Conversation ConversationID
+	ID           wire.MessageID
+	On, Of       int
+}
+
 // MediaStored says that every chunk of a blob is on this disk, verified.
 type MediaStored struct{ Root [32]byte }
 
@@ -87,5 +95,6 @@ func (ContactMoved) event()      {}
 func (ContactSession) event()    {}
 func (MessageAdded) event()      {}
 func (MessagesMarked) event()    {}
+func (MessageBoxed) event()      {}
 func (MediaStored) event()       {}
 func (ContentUnknown) event()    {}

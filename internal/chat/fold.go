@@ -44,6 +44,8 @@ func Apply(p Projection, l Logged) error {
 		return applyMessageAdded(p, l.Seq, e)
 	case MessagesMarked:
 		return applyMessagesMarked(p, e)
+	case MessageBoxed:
+		return applyMessageBoxed(p, e)
 	case MediaStored:
 		return p.SetMediaStored(e.Root)
 	case ContentUnknown:
@@ -94,6 +96,18 @@ func applyMessageAdded(p Projection, seq Seq, e MessageAdded) error {
 	return p.PutMessage(m)
 }
 
+func applyMessageBoxed(p Projection, e MessageBoxed) error {
+	m, ok, err := p.Message(e.ID)
+	if err != nil || !ok || e.On <= m.BoxedOn {
+		return err
+	}
+	m.BoxedOn, m.BoxedOf = e.On, e.Of
+	if m.State.Before(Boxed) {
+		m.State = Boxed
+	}
+	return p.PutMessage(m)
+}
+
 func applyMessagesMarked(p Projection, e MessagesMarked) error {
 	read := 0
 	for _, id := range e.IDs {
@@ -101,7 +115,7 @@ func applyMessagesMarked(p Projection, e MessagesMarked) error {
 		if err != nil {
 			return err
 		}
-		if !ok || m.State >= e.State {
+		if !ok || !m.State.Before(e.State) {
 			continue // a state never goes back
 		}
 		if m.From == m.Conversation.Account() && e.State == Read {

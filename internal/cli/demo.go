@@ -334,7 +334,7 @@ func (d *demo) send(n *demoNode, to string, req *apiv1.SendRequest) (id string, 
 	if err != nil {
 		return "", n.env.explain(err)
 	}
-	_, err = n.env.awaitState(n.client, r.Msg.GetId(), r.Msg.GetSeq(), demoWait)
+	_, err = n.env.awaitState(n.client, r.Msg.GetId(), r.Msg.GetSeq(), "delivered", demoWait)
 	return r.Msg.GetId(), err
 }
 

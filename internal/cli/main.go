@@ -69,6 +69,7 @@ type UpOptions struct {
 type Local interface {
 	Init(ctx context.Context, o InitOptions) (*InitResult, error)
 	Up(ctx context.Context, o UpOptions) error
+	Relay(ctx context.Context, o RelayOptions) error
 	Version() string
 }
 
@@ -108,6 +109,8 @@ type grammar struct {
 	Log      logCmd      `cmd:"" help:"Show a conversation."`
 	Search   searchCmd   `cmd:"" help:"Find messages by words."`
 	Save     saveCmd     `cmd:"" help:"Save the files of a message."`
+	Relays   relaysCmd   `cmd:"" help:"The relays that hold messages for people who are away."`
+	Relay    relayCmd    `cmd:"" help:"Run a relay for others, in the foreground."`
 	Demo     demoCmd     `cmd:"" help:"See it work: two nodes on this machine, an invite, text, a photo, a file."`
 }
 

@@ -120,6 +120,9 @@ func (e *env) printMessage(m *apiv1.Message, withContact bool) error {
 	state := ""
 	if m.GetMine() {
 		state = "  [" + m.GetState() + "]"
+		if m.GetState() == "boxed" {
+			state = fmt.Sprintf("  [boxed on %d of %d relays]", m.GetBoxedOn(), m.GetBoxedOf())
+		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s: %s%s\n", when, oneLine(who), strings.ReplaceAll(visible(m.GetText(), true), "\n", "\n    "), state)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -24,7 +25,7 @@ type sendCmd struct {
 	Text    string        `arg:"" optional:"" help:"What to say; - reads it from standard input." placeholder:"TEXT"`
 	File    []string      `help:"Send a file; may be given again." placeholder:"PATH" sep:"none"`
 	AsFile  bool          `help:"Leave pictures as they are, with place and camera in them."`
-	Wait    string        `help:"When to return: queued (safe here) or delivered (safe there)." enum:"queued,delivered" default:"queued"`
+	Wait    string        `help:"When to return: queued (safe here), boxed (on relays, or there) or delivered (safe there)." enum:"queued,boxed,delivered" default:"queued"`
 	Timeout time.Duration `help:"How long to wait for delivered; 0 is for ever." default:"0"`
 }
 
@@ -60,8 +61,8 @@ func (c *sendCmd) Run(e *env) error {
 		return e.explain(err)
 	}
 	state := "queued"
-	if c.Wait == "delivered" {
-		if state, err = e.awaitState(cl, r.Msg.GetId(), r.Msg.GetSeq(), c.Timeout); err != nil {
+	if c.Wait != "queued" {
+		if state, err = e.awaitState(cl, r.Msg.GetId(), r.Msg.GetSeq(), c.Wait, c.Timeout); err != nil {
 			return err
 		}
 	}
@@ -127,8 +128,11 @@ func (c *sendCmd) upload(e *env, cl *client, path string) (*apiv1.Attachment, er
 	return &apiv1.Attachment{Token: u.Token, Name: name}, nil
 }
 
-// awaitState waits until a message is delivered or read.
-func (e *env) awaitState(cl *client, id string, after uint64, timeout time.Duration) (string, error) {
+// way is the order in which a message passes through the states.
+var way = []string{"queued", "boxed", "fetched", "delivered", "read"}
+
+// awaitState waits until a message has come as far as a state.
+func (e *env) awaitState(cl *client, id string, after uint64, want string, timeout time.Duration) (string, error) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	if timeout > 0 {
@@ -142,13 +146,13 @@ func (e *env) awaitState(cl *client, id string, after uint64, timeout time.Durat
 				state = m.GetState()
 			}
 		}
-		return state == "queued"
+		return slices.Index(way, state) < slices.Index(way, want)
 	})
-	if state != "queued" {
+	if slices.Index(way, state) >= slices.Index(way, want) {
 		return state, nil
 	}
 	if ctx.Err() != nil && e.ctx.Err() == nil {
-		return state, &Error{Text: "not delivered yet; it stays queued", Hint: "kith log shows when it arrives", Exit: exitTimeout}
+		return state, &Error{Text: "not " + want + " yet; it stays " + state, Hint: "kith log shows when it arrives", Exit: exitTimeout}
 	}
 	return state, e.explain(err)
 }

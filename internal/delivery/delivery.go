@@ -33,6 +33,11 @@ const (
 	// peer; the wait doubles and is spread by a fifth either way.
 	BackoffFirst = time.Second
 	BackoffMost  = 5 * time.Minute
+	// BoxAfter is how long an envelope waits for its peer's link before it goes into
+	// boxes, too; BoxAgain how long until it is asked for again, in case there was
+	// no relay then.
+	BoxAfter = 2 * time.Second
+	BoxAgain = 6 * time.Hour
 )
 
 // Input is something the machine reacts to.
@@ -105,6 +110,10 @@ type Acked struct {
 	ID   wire.EnvelopeID
 }
 
+// Box asks to put an envelope into boxes on relays, since its peer cannot be
+// reached. It is still handed over when a link comes up.
+type Box struct{ ID wire.EnvelopeID }
+
 // Refused counts a frame that no correct peer sends.
 type Refused struct{ Peer wire.PeerID }
 
@@ -112,6 +121,7 @@ func (Dial) effect()    {}
 func (Send) effect()    {}
 func (Deliver) effect() {}
 func (Acked) effect()   {}
+func (Box) effect()     {}
 func (Refused) effect() {}
 
 // Machine is the delivery machine; make one with [New].
@@ -134,6 +144,7 @@ type item struct {
 	wire.Outgoing
 	sentAt time.Time     // zero: not on the link that is up
 	resend time.Duration // how long to wait for its acknowledgement
+	boxAt  time.Time     // when to ask for boxes, unless a link is up
 }
 
 // New rebuilds the machine from what waits in the store, oldest first. The
@@ -142,7 +153,7 @@ func New(outbox []wire.Outgoing, seed uint64) *Machine {
 	m := &Machine{peers: map[wire.PeerID]*peer{}, rng: rand.New(rand.NewPCG(seed, 0))}
 	for _, o := range outbox {
 		p := m.peer(wire.PeerOf(o.To))
-		p.queue = append(p.queue, &item{Outgoing: o})
+		p.queue = append(p.queue, &item{Outgoing: o, boxAt: time.Unix(0, 0)})
 	}
 	return m
 }
@@ -225,7 +236,7 @@ func (m *Machine) queue(now time.Time, envelopes []wire.Outgoing) []Effect {
 			continue
 		}
 		p := m.peer(id)
-		p.queue = append(p.queue, &item{Outgoing: o})
+		p.queue = append(p.queue, &item{Outgoing: o, boxAt: now.Add(BoxAfter)})
 		if !slices.Contains(touched, id) {
 			touched = append(touched, id)
 		}
@@ -351,6 +362,7 @@ func (m *Machine) tick(now time.Time) []Effect {
 		p := m.peers[id]
 		if !p.up {
 			effects = append(effects, m.reach(now, id, p)...)
+			effects = append(effects, boxes(now, p)...)
 			continue
 		}
 		for _, it := range p.queue[:min(len(p.queue), MaxInFlight)] {
@@ -359,6 +371,18 @@ func (m *Machine) tick(now time.Time) []Effect {
 			}
 		}
 		effects = append(effects, m.flush(now, id, p)...)
+	}
+	return effects
+}
+
+// boxes asks for boxes for what has waited for a link.
+func boxes(now time.Time, p *peer) []Effect {
+	var effects []Effect
+	for _, it := range p.queue {
+		if !it.boxAt.After(now) {
+			it.boxAt = now.Add(BoxAgain)
+			effects = append(effects, Box{ID: it.ID})
+		}
 	}
 	return effects
 }
@@ -386,6 +410,9 @@ func (m *Machine) Wake() time.Time {
 		if !p.up {
 			if !p.dialing && !p.dialAt.IsZero() && (p.keep || len(p.queue) > 0) {
 				earliest(p.dialAt)
+			}
+			for _, it := range p.queue {
+				earliest(it.boxAt)
 			}
 			continue
 		}

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"kith/box"
 	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/engine/statepb"
@@ -48,7 +50,10 @@ func (s *step) add(in Add) error {
 	if err := s.saveContact(inv.Account, row); err != nil {
 		return err
 	}
-	s.addrs(inv.Device, inv.Hints)
+	if err := s.takeStreams(inv); err != nil {
+		return err
+	}
+	s.addrs(inv.Device, slices.DeleteFunc(slices.Clone(inv.Hints), box.IsRelay))
 	c := chat.Contact{Account: inv.Account, Device: inv.Device, Name: name, State: chat.ContactPending, AddedAt: s.now}
 	s.event(chat.ContactAdded{Contact: c})
 	s.up.Reply = Added{Contact: c}
@@ -82,6 +87,9 @@ func (s *step) mayAdd(inv *identity.Invite) (known chat.Contact, waiting [][]byt
 		return c, nil, err
 	}
 	s.up.State[sessionsKey(old)] = nil
+	if err := s.endStreams(old); err != nil {
+		return c, nil, err
+	}
 	waiting, err = s.undelivered(inv.Account)
 	return c, waiting, err
 }

@@ -35,7 +35,11 @@ func (s *step) invite(in Invite) error {
 	if err != nil {
 		return err
 	}
-	hints := slices.DeleteFunc(slices.Clone(in.Addrs), func(a string) bool { return len(a) > identity.MaxHint })
+	relays, err := s.inviteRelays()
+	if err != nil {
+		return err
+	}
+	hints := slices.DeleteFunc(append(slices.Clone(relays), in.Addrs...), func(a string) bool { return len(a) > identity.MaxHint })
 	hints = hints[:min(len(hints), identity.MaxHints)]
 	expires := s.now.Add(in.Life)
 	inv, err := identity.NewInvite(s.self.account, s.self.device.ID(), identity.BundleHash(bundle.Hash()),
@@ -43,7 +47,10 @@ func (s *step) invite(in Invite) error {
 	if err != nil {
 		return fmt.Errorf("engine: own invite: %w", err)
 	}
-	row.Invite, row.ExpiresS = []byte(inv.Link()), expires.Unix()
+	row.Invite, row.ExpiresS, row.Relays = []byte(inv.Link()), expires.Unix(), relays
+	if err := s.openStreams(inv, row, in.Life); err != nil {
+		return err
+	}
 	s.up.Reply = Invited{Invite: inv}
 	return s.save(inviteKey(inv.ID()), row)
 }
@@ -121,18 +128,24 @@ func (s *step) receiveRequest(from identity.DeviceID, e *wire.Envelope, id wire.
 	if err != nil {
 		return fmt.Errorf("engine: invite row: %w", err)
 	}
-	payload, err := joinTwo(row.GetBundle(), s.self.row.GetDeviceList())
-	if err != nil {
-		return err
-	}
-	sealed := wire.SealToInvite(inv.SealKey(), wire.KindBundle, e.Invite, payload)
-	o, err := s.envelope(from, &wire.Envelope{Kind: wire.KindBundle, Invite: e.Invite, Body: sealed})
+	o, err := s.bundleEnvelope(from, inv, row)
 	if err != nil {
 		return err
 	}
 	o.Ephemeral = true
 	s.up.Outgoing = append(s.up.Outgoing, o)
 	return nil
+}
+
+// bundleEnvelope seals the bundle behind an invite, and the device list, to it.
+func (s *step) bundleEnvelope(to identity.DeviceID, inv *identity.Invite, row *statepb.Invite) (wire.Outgoing, error) {
+	payload, err := joinTwo(row.GetBundle(), s.self.row.GetDeviceList())
+	if err != nil {
+		return wire.Outgoing{}, err
+	}
+	id := wire.InviteID(inv.ID())
+	sealed := wire.SealToInvite(inv.SealKey(), wire.KindBundle, id, payload)
+	return s.envelope(to, &wire.Envelope{Kind: wire.KindBundle, Invite: id, Body: sealed})
 }
 
 // refuses says why an invite is not served any more, or zero.
@@ -153,6 +166,15 @@ func (s *step) refuse(to identity.DeviceID, e *wire.Envelope, refused wire.Envel
 	o, err := s.envelope(to, &wire.Envelope{Kind: wire.KindRefusal, Invite: e.Invite, Reason: reason, Refused: refused})
 	if err != nil {
 		return err
+	}
+	return s.answer(o)
+}
+
+// answer sends what is not acknowledged back the way the question came: once over
+// the link, or by boxes.
+func (s *step) answer(o wire.Outgoing) error {
+	if s.boxed {
+		return s.answerInBox(o)
 	}
 	o.Ephemeral = true
 	s.up.Outgoing = append(s.up.Outgoing, o)
@@ -192,7 +214,10 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return err
 	}
-	hello := s.firstHello(generation(known) + 1)
+	hello, err := s.firstHello(generation(known) + 1)
+	if err != nil {
+		return err
+	}
 	session, first, err := sealContent(session, ad, hello)
 	if err != nil {
 		return err
@@ -204,6 +229,9 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 	s.up.Outgoing = append(s.up.Outgoing, o)
 	n := newSession{session: session, ad: ad, name: initial.Hash(), generation: hello.Hello.Generation, initiator: true}
 	if err := s.keepSession(from, n); err != nil {
+		return err
+	}
+	if err := s.told(from, hello.Hello.Boxes, o.ID); err != nil {
 		return err
 	}
 	s.dropEnvelope(row.GetRequest())
@@ -333,8 +361,10 @@ func (s *step) receiveInitial(from identity.DeviceID, e *wire.Envelope, id wire.
 		return err
 	}
 	s.up.Ack = true
-	reply := &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: s.hello(nil)}
-	if err := s.sealTo(from, reply, wire.MessageID{}); err != nil {
+	if err := s.adoptStreams(e.Invite, row, from, c.Hello); err != nil {
+		return err
+	}
+	if err := s.sealHello(from); err != nil {
 		return err
 	}
 	return s.sendHeld(identity.AccountID(initial.Sender.Account))
@@ -423,6 +453,9 @@ func (s *step) readmit(a identity.AccountID, row *statepb.Contact, from identity
 	}
 	s.up.Drop = append(s.up.Drop, gone...)
 	s.up.State[sessionsKey(old)] = nil
+	if err := s.endStreams(old); err != nil {
+		return err
+	}
 	if row.Waiting, err = s.undelivered(a); err != nil {
 		return err
 	}
@@ -519,6 +552,9 @@ func (s *step) tick() error {
 		case s.now.After(end.Add(InviteMemory)):
 			s.up.State[k] = nil
 		case len(row.GetInvite()) > 0 && s.now.After(end.Add(InitialGrace)):
+			if err := s.closeStreams(k, row); err != nil {
+				return err
+			}
 			if err := s.save(k, &statepb.Invite{Used: row.GetUsed(), ExpiresS: row.GetExpiresS()}); err != nil {
 				return err
 			}
@@ -528,7 +564,10 @@ func (s *step) tick() error {
 	if err := s.tendPrekeys(); err != nil {
 		return err
 	}
-	return s.tendSessions()
+	if err := s.tendSessions(); err != nil {
+		return err
+	}
+	return s.tendBoxes()
 }
 
 // joinTwo and splitTwo are two byte strings as one: u32 length and bytes,

@@ -30,6 +30,25 @@ const (
 	PrekeyLow  = 50
 	// OneTimeLife is how long a one-time prekey is valid from its making.
 	OneTimeLife = 31 * 24 * time.Hour
+	// MaxStreamBoxes and MaxStreamAge are when a new stream of boxes is begun.
+	MaxStreamBoxes = 1000
+	MaxStreamAge   = 7 * 24 * time.Hour
+	// MaxStreams is how many streams of a device are watched, StreamGrace how long
+	// one is after a later one was first used.
+	MaxStreams  = 4
+	StreamGrace = 24 * time.Hour
+	// MaxParts is how many parts of envelopes that are not complete are kept for
+	// each stream.
+	MaxParts = 4 * 8
+	// MaxAnswers is how many answers that nobody acknowledges go into boxes for a
+	// device and day.
+	MaxAnswers = 64
+	// AnswerLeast and AnswerMost bound how long an envelope that came by boxes waits
+	// for its acknowledgement to leave, unless something else is said before.
+	AnswerLeast = time.Minute
+	AnswerMost  = 30 * time.Minute
+	// MaxInviteRelays is how many relays an invite names.
+	MaxInviteRelays = 4
 	// MinInviteLife and MaxInviteLife bound how long an invite may be taken up.
 	MinInviteLife = time.Second
 	MaxInviteLife = 30 * 24 * time.Hour

@@ -113,6 +113,9 @@ func (s *step) establish(a identity.AccountID, row *statepb.Contact) error {
 }
 
 func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity.DeviceID, raw []byte, c *wire.Content) error {
+	if err := s.attached(from, c); err != nil {
+		return err
+	}
 	switch {
 	case c.Hello != nil:
 		return s.receiveHello(a, row, from, c.Hello)
@@ -120,6 +123,11 @@ func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity
 		return s.receiveMessage(a, from, c)
 	case c.Receipt != nil:
 		return s.receiveReceipt(a, c.Receipt)
+	case c.Boxes != nil:
+		return s.receiveBoxes(from, c.Boxes)
+	case c.Nothing:
+		s.silent = true
+		return nil
 	}
 	s.event(chat.ContentUnknown{Conversation: chat.With(a), Device: from, Raw: slices.Clone(raw)})
 	return nil
@@ -155,7 +163,7 @@ func (s *step) receiveReceipt(a identity.AccountID, r *wire.Receipt) error {
 		if err != nil {
 			return err
 		}
-		if ok && m.Conversation == chat.With(a) && m.From == s.self.account && m.State < chat.Read {
+		if ok && m.Conversation == chat.With(a) && m.From == s.self.account && m.State.Before(chat.Read) {
 			ids = append(ids, id)
 		}
 	}
@@ -170,6 +178,11 @@ func (s *step) receiveReceipt(a identity.AccountID, r *wire.Receipt) error {
 // verified contact is not written to until somebody looked. Spec: contact.md 5.
 func (s *step) receiveHello(a identity.AccountID, row *statepb.Contact, from identity.DeviceID, h *wire.Hello) error {
 	s.addrs(from, h.Addrs)
+	if h.Boxes != nil {
+		if err := s.receiveBoxes(from, h.Boxes); err != nil {
+			return err
+		}
+	}
 	if slices.Equal(h.DeviceList, row.GetDeviceList()) {
 		return nil
 	}

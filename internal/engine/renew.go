@@ -23,8 +23,8 @@ import (
 // the other's device for a bundle. Spec: contact.md 7.
 
 // deviceOf reads the device a row of sessions is about.
-func deviceOf(k StateKey) (d identity.DeviceID, ok bool) {
-	b, err := hex.DecodeString(strings.TrimPrefix(string(k), prefixSessions))
+func deviceIn(k StateKey, prefix string) (d identity.DeviceID, ok bool) {
+	b, err := hex.DecodeString(strings.TrimPrefix(string(k), prefix))
 	return d, err == nil && len(b) == copy(d[:], b)
 }
 
@@ -127,9 +127,7 @@ func (s *step) receiveRenew(from identity.DeviceID, id wire.EnvelopeID) error {
 	if err != nil {
 		return err
 	}
-	o.Ephemeral = true
-	s.up.Outgoing = append(s.up.Outgoing, o)
-	return nil
+	return s.answer(o)
 }
 
 // prekeysHead is what precedes the bundle in an answer: the request's id and the
@@ -174,7 +172,10 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 		return err
 	}
 	// Above what either side knows, so that both seal in it when they know of it.
-	hello := s.firstHello(max(generation(row), theirs) + 1)
+	hello, err := s.firstHello(max(generation(row), theirs) + 1)
+	if err != nil {
+		return err
+	}
 	session, first, err := sealContent(session, ad, hello)
 	if err != nil {
 		return err
@@ -191,6 +192,9 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 		return err
 	}
 	s.up.Outgoing = append(s.up.Outgoing, o)
+	if err := s.told(from, hello.Hello.Boxes, o.ID); err != nil {
+		return err
+	}
 	row.Begun++
 	if err := s.save(sessionsKey(from), row); err != nil {
 		return err
@@ -307,8 +311,7 @@ func (s *step) receiveRenewal(from identity.DeviceID, e *wire.Envelope) error {
 	if err := s.receiveHello(a, contact, from, hello); err != nil {
 		return err
 	}
-	reply := &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: s.hello(nil)}
-	if err := s.sealTo(from, reply, wire.MessageID{}); err != nil {
+	if err := s.sealHello(from); err != nil {
 		return err
 	}
 	return s.begunAnew(a, contact, from)

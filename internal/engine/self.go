@@ -148,6 +148,7 @@ func (s *step) save(k StateKey, m proto.Message) error {
 }
 
 // hello is what this device says first in every session.
-func (s *step) hello(addrs []string) *wire.Hello {
-	return &wire.Hello{DeviceList: slices.Clone(s.self.row.GetDeviceList()), Name: s.self.row.GetName(), Addrs: addrs}
+func (s *step) hello() (*wire.Hello, error) {
+	boxes, err := s.announce()
+	return &wire.Hello{DeviceList: slices.Clone(s.self.row.GetDeviceList()), Name: s.self.row.GetName(), Boxes: boxes}, err
 }

@@ -120,6 +120,9 @@ func (s *step) acked(in Acked) error {
 	if err := s.ratcheted(in.From); err != nil {
 		return err
 	}
+	if err := s.heard(in.From, in.ID); err != nil {
+		return err
+	}
 	if o.Message == (wire.MessageID{}) {
 		return nil
 	}

@@ -61,6 +61,9 @@ func (s *step) sealTo(d identity.DeviceID, c *wire.Content, message wire.Message
 	if len(row.GetSessions()) == 0 {
 		return s.lost(d, message)
 	}
+	if err := s.attach(d, c); err != nil {
+		return err
+	}
 	active := row.GetSessions()[row.GetActive()]
 	session, err := parseSession(active)
 	if err != nil {
@@ -252,10 +255,29 @@ func (s *step) ratcheted(d identity.DeviceID) error {
 }
 
 // firstHello is the hello that begins a session of a generation.
-func (s *step) firstHello(generation uint64) *wire.Content {
-	h := s.hello(nil)
+func (s *step) firstHello(generation uint64) (*wire.Content, error) {
+	h, err := s.hello()
+	if err != nil {
+		return nil, err
+	}
 	h.Generation = generation
-	return &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: h}
+	return &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: h}, nil
+}
+
+// sealHello says hello in a session that the other side began.
+func (s *step) sealHello(d identity.DeviceID) error {
+	h, err := s.hello()
+	if err != nil {
+		return err
+	}
+	before := len(s.up.Outgoing)
+	if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Hello: h}, wire.MessageID{}); err != nil {
+		return err
+	}
+	if len(s.up.Outgoing) == before {
+		return nil
+	}
+	return s.told(d, h.Boxes, s.up.Outgoing[len(s.up.Outgoing)-1].ID)
 }
 
 // tendSessions does what time asks of sessions that rest: skipped keys that are
@@ -267,7 +289,7 @@ func (s *step) tendSessions() error {
 		return err
 	}
 	for _, k := range keys {
-		d, ok := deviceOf(k)
+		d, ok := deviceIn(k, prefixSessions)
 		if !ok {
 			return fmt.Errorf("engine: row %s is damaged", prefixSessions)
 		}

@@ -30,7 +30,8 @@ type View interface {
 	// Unread returns up to limit ids of messages of others not yet read,
 	// oldest first.
 	Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error)
-	// Undelivered returns the ids of own messages still queued, oldest first.
+	// Undelivered returns the ids of own messages not known to be delivered,
+	// oldest first.
 	Undelivered(chat.ConversationID) ([]wire.MessageID, error)
 	// OutboxFor returns the ids of everything that waits for a device.
 	OutboxFor(identity.DeviceID) ([]wire.EnvelopeID, error)
@@ -38,6 +39,13 @@ type View interface {
 	Outbox(wire.EnvelopeID) (o wire.Outgoing, ok bool, err error)
 	// Seen reports whether this envelope was opened before.
 	Seen(wire.EnvelopeID) (bool, error)
+	// Cell returns what one box is to hold, CellsFor all boxes of an envelope, and
+	// CellsExpired the envelopes of which a box expired before a day.
+	Cell(box [32]byte) (c Cell, ok bool, err error)
+	CellsFor(wire.EnvelopeID) ([]Cell, error)
+	CellsExpired(day uint32) ([]wire.EnvelopeID, error)
+	// CellsOf returns the envelopes in boxes of a group.
+	CellsOf(BoxGroup) ([]wire.EnvelopeID, error)
 }
 
 // Want is a blob that a conversation now refers to and that is not here.
@@ -57,6 +65,11 @@ type Update struct {
 	SeenBefore time.Time
 	Wants      []Want
 	Addrs      map[identity.DeviceID][]string // where a device says it can be reached
+	Cells      []Cell                         // what boxes are to hold: inserted or replaced
+	DropCells  []wire.EnvelopeID              // boxes of these hold nothing any more for us
+	Boxes      []BoxChange                    // for the placement of boxes, in order
+	// Wake, when not zero, asks for a [Tick] at that time.
+	Wake time.Time
 	// Ack tells that the received envelope may be acknowledged once this
 	// update is durable.
 	Ack bool
@@ -182,6 +195,9 @@ type step struct {
 	now  time.Time
 	up   *Update
 	self *self
+	// boxed: the envelope came by boxes, so answers go there, too. silent: there was
+	// nothing in it that would want an acknowledgement of its own.
+	boxed, silent bool
 }
 
 func (s *step) run(in Input) error {
@@ -209,11 +225,34 @@ func (s *step) run(in Input) error {
 		return nil
 	case Tick:
 		return s.tick()
+	case BoxUp:
+		return s.boxUp(in)
+	case BoxStored:
+		return s.boxStored(in)
+	case BoxGone:
+		return s.boxGone(in)
+	case BoxTaken:
+		return s.boxTaken(in)
+	case BoxFound:
+		return s.boxFound(in)
+	case BoxSkipped:
+		return s.boxSkipped(in)
+	case AddRelay:
+		return s.addRelay(in)
+	case RemoveRelay:
+		return s.removeRelay(in)
 	}
 	return &Error{Code: Invalid, Text: "unknown command"}
 }
 
 func (s *step) event(e chat.Event) { s.up.Events = append(s.up.Events, e) }
+
+// wake asks for a tick at a time, if none is asked for sooner.
+func (s *step) wake(at time.Time) {
+	if s.up.Wake.IsZero() || at.Before(s.up.Wake) {
+		s.up.Wake = at
+	}
+}
 
 // State reads through what this step has already written.
 func (s *step) State(k StateKey) ([]byte, error) {

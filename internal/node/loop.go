@@ -10,6 +10,7 @@ import (
 	"kith/internal/chat"
 	"kith/internal/delivery"
 	"kith/internal/engine"
+	"kith/internal/placement"
 	"kith/internal/store"
 	"kith/internal/transfer"
 	"kith/internal/wire"
@@ -86,6 +87,9 @@ func (n *Node) begin(ctx context.Context) error {
 			n.keep(ctx, now, c.Device)
 		}
 	}
+	if err := n.beginBoxes(ctx, now); err != nil {
+		return err
+	}
 	for _, w := range wants {
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: wire.PeerOf(w.From)}))
 	}
@@ -123,6 +127,8 @@ func (n *Node) turn(ctx context.Context, batch []any) error {
 			n.link(ctx, now, in, &steps)
 		case delivery.Input:
 			n.doDelivery(ctx, now, n.delivery.Step(now, in), &steps)
+		case placement.Input:
+			n.doPlacement(ctx, n.boxes.placement.Step(now, in), &steps)
 		case transfer.Input:
 			n.doTransfer(ctx, n.transfer.Step(now, in))
 			n.noteProgress(in)
@@ -136,13 +142,16 @@ func (n *Node) turn(ctx context.Context, batch []any) error {
 	for _, root := range n.done {
 		steps = append(steps, &decided{in: engine.Stored{Root: root}})
 	}
+	for _, in := range n.later {
+		steps = append(steps, &decided{in: in})
+	}
 	if len(steps) == 0 {
 		return nil
 	}
 	if err := n.commit(ctx, now, steps); err != nil {
 		return n.failed(err, steps)
 	}
-	n.done = n.done[:0]
+	n.done, n.later = n.done[:0], n.later[:0]
 	n.setTrouble("")
 	n.afterCommit(ctx, now, steps)
 	return nil
@@ -248,6 +257,7 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 	if len(d.up.Outgoing) > 0 {
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Queue{Envelopes: d.up.Outgoing}), nil)
 	}
+	n.releaseBoxes(ctx, now, d.up)
 	for _, w := range d.up.Wants {
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: wire.PeerOf(w.From)}))
 	}
@@ -282,8 +292,9 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 func (n *Node) time(ctx context.Context, now time.Time, steps *[]*decided) {
 	n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Tick{}), steps)
 	n.doTransfer(ctx, n.transfer.Step(now, transfer.Tick{}))
-	if now.Sub(n.ticked) >= engine.TickEvery {
-		n.ticked = now
+	n.doPlacement(ctx, n.boxes.placement.Step(now, placement.Tick{}), steps)
+	if now.Sub(n.ticked) >= engine.TickEvery || !n.wake.IsZero() && !n.wake.After(now) {
+		n.ticked, n.wake = now, time.Time{}
 		*steps = append(*steps, &decided{in: engine.Tick{}})
 	}
 }
@@ -292,10 +303,13 @@ func (n *Node) time(ctx context.Context, now time.Time, steps *[]*decided) {
 func (n *Node) untilWake() time.Duration {
 	now := time.Now()
 	wake := n.ticked.Add(engine.TickEvery)
-	for _, t := range []time.Time{n.delivery.Wake(), n.transfer.Wake()} {
+	for _, t := range []time.Time{n.delivery.Wake(), n.transfer.Wake(), n.boxes.placement.Wake(), n.wake} {
 		if !t.IsZero() && t.Before(wake) {
 			wake = t
 		}
+	}
+	if len(n.later) > 0 {
+		wake = now
 	}
 	if len(n.done) > 0 { // the disk was full: try again soon
 		wake = now.Add(retryDisk)

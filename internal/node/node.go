@@ -22,10 +22,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kith/box"
 	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/delivery"
 	"kith/internal/engine"
+	"kith/internal/placement"
 	"kith/internal/store"
 	"kith/internal/transfer"
 	"kith/internal/wire"
@@ -78,6 +80,7 @@ type Network interface {
 type Config struct {
 	Store   *store.DB
 	Network Network
+	Relays  Relays       // nil: boxes on relays are not used
 	Log     *slog.Logger // never told names, texts or keys; nil: silent
 }
 
@@ -99,6 +102,9 @@ type Node struct {
 	transfer *transfer.Machine
 	done     [][32]byte // complete blobs the engine has not committed yet
 	ticked   time.Time  // of the engine's last tick
+	wake     time.Time  // when the engine wants another; zero: not before long
+	boxes    boxes
+	later    []engine.Input // what the engine hears of in the next turn
 
 	inputs  chan any
 	stopped chan struct{}
@@ -130,6 +136,8 @@ func New(cfg Config) (*Node, error) {
 		senders:  map[wire.PeerID]*sender{},
 		blobs:    newAssemblies(),
 		news:     newNews(),
+		boxes: boxes{placement: placement.New(rand.Uint64()), relays: cfg.Relays,
+			book: map[box.RelayID]box.Relay{}, of: map[wire.EnvelopeID][][32]byte{}, working: make(chan struct{}, 1)},
 	}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)

@@ -31,6 +31,12 @@ func (n *Node) doDelivery(ctx context.Context, now time.Time, effects []delivery
 			})
 		case delivery.Acked:
 			*steps = append(*steps, &decided{in: engine.Acked{From: e.From.Device(), ID: e.ID}})
+		case delivery.Box:
+			if steps != nil {
+				*steps = append(*steps, &decided{in: engine.BoxUp{ID: e.ID}})
+			} else {
+				n.later = append(n.later, engine.BoxUp{ID: e.ID})
+			}
 		case delivery.Refused:
 			n.log.Debug("a frame was refused")
 		}

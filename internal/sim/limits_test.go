@@ -37,8 +37,8 @@ func TestContact_FC02_inviteLimits(t *testing.T) {
 
 func TestContact_FC02_initialWithinTheGraceOnly(t *testing.T) {
 	for late, want := range map[time.Duration]chat.ContactState{
-		engine.InitialGrace - time.Minute: chat.ContactEstablished,
-		engine.InitialGrace + time.Minute: chat.ContactRefused,
+		engine.InitialGrace - 10*time.Minute: chat.ContactEstablished,
+		engine.InitialGrace + time.Minute:    chat.ContactRefused,
 	} {
 		w, d := people(t, "alice", "bob")
 		alice, bob := d[0], d[1]

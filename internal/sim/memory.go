@@ -19,6 +19,7 @@ type memory struct {
 	outbox []wire.Outgoing
 	seen   map[wire.EnvelopeID]time.Time
 	addrs  map[identity.DeviceID][]string
+	cells  map[[32]byte]engine.Cell
 	projection
 }
 
@@ -35,7 +36,7 @@ var _ chat.Projection = (*projection)(nil)
 func newMemory() *memory {
 	return &memory{
 		state: map[engine.StateKey][]byte{}, seen: map[wire.EnvelopeID]time.Time{},
-		addrs: map[identity.DeviceID][]string{}, projection: newProjection(),
+		addrs: map[identity.DeviceID][]string{}, cells: map[[32]byte]engine.Cell{}, projection: newProjection(),
 	}
 }
 
@@ -63,7 +64,7 @@ func (m *memory) StateKeys(prefix string) ([]engine.StateKey, error) {
 func (m *memory) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error) {
 	var ids []wire.MessageID
 	for _, msg := range m.timeline(id) {
-		if msg.From == id.Account() && msg.State < chat.Read && len(ids) < limit {
+		if msg.From == id.Account() && msg.State.Before(chat.Read) && len(ids) < limit {
 			ids = append(ids, msg.ID)
 		}
 	}
@@ -73,7 +74,7 @@ func (m *memory) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, er
 func (m *memory) Undelivered(id chat.ConversationID) ([]wire.MessageID, error) {
 	var ids []wire.MessageID
 	for _, msg := range m.timeline(id) {
-		if msg.From != id.Account() && msg.State == chat.Queued {
+		if msg.From != id.Account() && msg.State.Before(chat.Delivered) {
 			ids = append(ids, msg.ID)
 		}
 	}
@@ -103,6 +104,45 @@ func (m *memory) Seen(id wire.EnvelopeID) (bool, error) {
 	return ok, nil
 }
 
+func (m *memory) Cell(b [32]byte) (engine.Cell, bool, error) {
+	c, ok := m.cells[b]
+	return c, ok, nil
+}
+
+// someCells gives the cells that a function wants, in a fixed order.
+func (m *memory) someCells(want func(engine.Cell) bool) []engine.Cell {
+	var all []engine.Cell
+	for _, c := range m.cells {
+		if want(c) {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b engine.Cell) int { return slices.Compare(a.Box[:], b.Box[:]) })
+	return all
+}
+
+func (m *memory) CellsFor(id wire.EnvelopeID) ([]engine.Cell, error) {
+	return m.someCells(func(c engine.Cell) bool { return c.Envelope == id }), nil
+}
+
+func (m *memory) CellsExpired(day uint32) ([]wire.EnvelopeID, error) {
+	return envelopes(m.someCells(func(c engine.Cell) bool { return c.Expiry < day })), nil
+}
+
+func (m *memory) CellsOf(g engine.BoxGroup) ([]wire.EnvelopeID, error) {
+	return envelopes(m.someCells(func(c engine.Cell) bool { return c.Group == g })), nil
+}
+
+func envelopes(cells []engine.Cell) []wire.EnvelopeID {
+	var ids []wire.EnvelopeID
+	for _, c := range cells {
+		if !slices.Contains(ids, c.Envelope) {
+			ids = append(ids, c.Envelope)
+		}
+	}
+	return ids
+}
+
 // apply commits an update as the real store does.
 func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
 	for k, v := range up.State {
@@ -117,6 +157,14 @@ func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
 		if !o.Ephemeral {
 			m.outbox = append(m.outbox, o)
 		}
+	}
+	for b, c := range m.cells {
+		if slices.Contains(up.Drop, c.Envelope) || slices.Contains(up.DropCells, c.Envelope) {
+			delete(m.cells, b)
+		}
+	}
+	for _, c := range up.Cells {
+		m.cells[c.Box] = c
 	}
 	for _, id := range up.Seen {
 		m.seen[id] = at

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"container/heap"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,10 +9,12 @@ import (
 	"slices"
 	"time"
 
+	"kith/box"
 	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/delivery"
 	"kith/internal/engine"
+	"kith/internal/placement"
 	"kith/internal/wire"
 )
 
@@ -31,8 +34,12 @@ type World struct {
 	Faults  Faults
 	rng     *rand.Rand
 	devices []*Device
-	flights []flight
+	byPeer  map[wire.PeerID]*Device
+	agenda  agenda
+	touched []*Device               // may want to be woken at another time
+	cuts    map[[2]wire.PeerID]int  // how often links of a pair went down
 	dark    map[[2]wire.PeerID]bool // pairs that cannot reach each other
+	relays  map[box.RelayID]*Relay
 	Steps   int
 }
 
@@ -43,6 +50,25 @@ type flight struct {
 	from, to wire.PeerID
 	kind     wire.LinkKind
 	frame    []byte
+	asked    *asking // instead: something between a device and a relay
+	cuts     int     // of the link it is on: what is on a link that went down is lost
+	wakes    *Device // instead: this device is woken
+	relay    *Relay  // instead: this relay is
+}
+
+// agenda is what is to happen, the next first.
+type agenda []flight
+
+func (a agenda) Len() int { return len(a) }
+func (a agenda) Less(i, j int) bool {
+	return a[i].at.Before(a[j].at) || a[i].at.Equal(a[j].at) && a[i].n < a[j].n
+}
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)   { *a = append(*a, x.(flight)) }
+func (a *agenda) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
 }
 
 // Device is one device: the real machines over a store in memory.
@@ -53,6 +79,13 @@ type Device struct {
 	mem      *memory
 	engine   engine.Machine
 	delivery *delivery.Machine
+	boxes    *placement.Machine
+	boxesOf  map[wire.EnvelopeID][][32]byte
+	wake     time.Time // when the engine wants a tick
+	alarm    time.Time // when it is on the agenda next
+	touched  bool      // it is in the world's list
+	life     int       // counts starts: answers to an earlier life are lost
+	Off      bool      // switched off
 	skew     time.Duration
 	links    map[wire.PeerID]bool
 	Crashes  int
@@ -63,7 +96,8 @@ type Device struct {
 func New(seed uint64) *World {
 	return &World{
 		Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), rng: rand.New(rand.NewPCG(seed, 1)),
-		dark: map[[2]wire.PeerID]bool{},
+		byPeer: map[wire.PeerID]*Device{}, cuts: map[[2]wire.PeerID]int{},
+		dark: map[[2]wire.PeerID]bool{}, relays: map[box.RelayID]*Relay{},
 	}
 }
 
@@ -87,6 +121,7 @@ func (w *World) AddDeviceOf(account *identity.Account, name string, skew time.Du
 		return nil, err
 	}
 	w.devices = append(w.devices, d)
+	w.byPeer[d.peer()] = d
 	d.start()
 	return d, nil
 }
@@ -94,18 +129,13 @@ func (w *World) AddDeviceOf(account *identity.Account, name string, skew time.Du
 func (d *Device) now() time.Time    { return d.world.Now.Add(d.skew) }
 func (d *Device) peer() wire.PeerID { return wire.PeerOf(d.Self.Device.ID()) }
 
-func (w *World) device(p wire.PeerID) *Device {
-	for _, d := range w.devices {
-		if d.peer() == p {
-			return d
-		}
-	}
-	return nil
-}
+func (w *World) device(p wire.PeerID) *Device { return w.byPeer[p] }
 
 // start begins a device's life with what its store holds.
 func (d *Device) start() {
+	d.touch()
 	d.links = map[wire.PeerID]bool{}
+	d.startBoxes()
 	d.delivery = delivery.New(slices.Clone(d.mem.outbox), d.world.rng.Uint64())
 	contacts, _ := d.mem.Contacts()
 	for _, c := range contacts {
@@ -149,7 +179,7 @@ func (w *World) Join(a, b *Device) { delete(w.dark, pair(a.peer(), b.peer())) }
 
 // unlink takes a link down; what was on it is lost.
 func (w *World) unlink(a, b wire.PeerID) {
-	w.flights = slices.DeleteFunc(w.flights, func(f flight) bool { return f.kind == wire.LinkFrame && pair(f.from, f.to) == pair(a, b) })
+	w.cuts[pair(a, b)]++
 	for _, ends := range [][2]wire.PeerID{{a, b}, {b, a}} {
 		if d := w.device(ends[0]); d.links[ends[1]] {
 			delete(d.links, ends[1])
@@ -173,6 +203,7 @@ func (d *Device) Do(in engine.Input) (any, error) {
 // commit writes an update and lets out what it decided, unless a crash comes
 // between.
 func (d *Device) commit(up *engine.Update, then []delivery.Effect) error {
+	d.touch()
 	if _, err := d.mem.apply(up, d.now()); err != nil {
 		return err
 	}
@@ -197,6 +228,7 @@ func (d *Device) commit(up *engine.Update, then []delivery.Effect) error {
 	if len(up.Outgoing) > 0 {
 		d.do(d.delivery.Step(d.now(), delivery.Queue{Envelopes: up.Outgoing}))
 	}
+	d.releaseBoxes(up)
 	return nil
 }
 
@@ -230,6 +262,7 @@ func (d *Device) input(in engine.Input, then []delivery.Effect) error {
 // do carries out effects of delivery. Errors of the engine are kept by the
 // world until the next step reports them.
 func (d *Device) do(effects []delivery.Effect) {
+	d.touch()
 	for _, e := range effects {
 		var err error
 		switch e := e.(type) {
@@ -239,6 +272,8 @@ func (d *Device) do(effects []delivery.Effect) {
 			d.send(e)
 		case delivery.Deliver:
 			err = d.input(engine.Received{From: e.From.Device(), Envelope: e.Envelope}, []delivery.Effect{e.Then})
+		case delivery.Box:
+			err = d.input(engine.BoxUp{ID: e.ID}, nil)
 		case delivery.Acked:
 			err = d.input(engine.Acked{From: e.From.Device(), ID: e.ID}, nil)
 		}
@@ -254,7 +289,7 @@ func (d *Device) do(effects []delivery.Effect) {
 func (d *Device) dial(p wire.PeerID) {
 	w := d.world
 	other := w.device(p)
-	if other == nil || w.dark[pair(d.peer(), p)] || w.chance(w.Faults.Loss) {
+	if other == nil || other.Off || d.Off || w.dark[pair(d.peer(), p)] || w.chance(w.Faults.Loss) {
 		w.fly(flight{from: p, to: d.peer()}) // the dial ends without a link
 		return
 	}
@@ -286,40 +321,73 @@ func b2i(b bool) int {
 }
 
 func (w *World) fly(f flight) {
-	f.at, f.n = w.Now.Add(w.delay()), w.Steps
+	f.cuts = w.cuts[pair(f.from, f.to)]
+	w.plan(w.Now.Add(w.delay()), f)
+}
+
+// plan puts something on the agenda.
+func (w *World) plan(at time.Time, f flight) {
+	f.at, f.n = at, w.Steps
 	w.Steps++
-	w.flights = append(w.flights, f)
+	heap.Push(&w.agenda, f)
+}
+
+// touch notes that a device may want to be woken at another time.
+func (d *Device) touch() {
+	if !d.touched {
+		d.touched = true
+		d.world.touched = append(d.world.touched, d)
+	}
+}
+
+// settle brings the agenda up to date with when devices want to be woken.
+func (w *World) settle() {
+	for _, d := range w.touched {
+		d.touched = false
+		at := d.wakes()
+		if !at.IsZero() {
+			at = later(w.Now, at.Add(-d.skew))
+		}
+		if d.alarm = at; !at.IsZero() {
+			w.plan(at, flight{wakes: d})
+		}
+	}
+	w.touched = w.touched[:0]
+}
+
+// next returns when something happens next.
+func (w *World) next() (at time.Time, ok bool) {
+	w.settle()
+	for len(w.agenda) > 0 {
+		f := w.agenda[0]
+		if f.wakes != nil && (f.wakes.Off || !f.wakes.alarm.Equal(f.at)) || f.relay != nil && !f.relay.alarm.Equal(f.at) {
+			heap.Pop(&w.agenda) // planned for another time since
+			continue
+		}
+		return f.at, true
+	}
+	return at, false
 }
 
 // Step moves time to the next happening and lets it happen. It reports false
 // when nothing will ever happen again.
 func (w *World) Step() bool {
 	w.Steps++
-	next := -1
-	for i, f := range w.flights {
-		if next < 0 || f.at.Before(w.flights[next].at) || f.at.Equal(w.flights[next].at) && f.n < w.flights[next].n {
-			next = i
-		}
-	}
-	var sleeper *Device
-	var wake time.Time
-	for _, d := range w.devices {
-		if t := d.delivery.Wake(); !t.IsZero() && (sleeper == nil || t.Add(-d.skew).Before(wake)) {
-			sleeper, wake = d, t.Add(-d.skew)
-		}
-	}
-	if next >= 0 && (sleeper == nil || !wake.Before(w.flights[next].at)) {
-		f := w.flights[next]
-		w.flights = slices.Delete(w.flights, next, next+1)
-		w.Now = later(w.Now, f.at)
-		w.land(f)
-		return true
-	}
-	if sleeper == nil {
+	if _, ok := w.next(); !ok {
 		return false
 	}
-	w.Now = later(w.Now, wake)
-	sleeper.do(sleeper.delivery.Step(sleeper.now(), delivery.Tick{}))
+	f := heap.Pop(&w.agenda).(flight)
+	w.Now = later(w.Now, f.at)
+	switch {
+	case f.wakes != nil:
+		f.wakes.alarm = time.Time{}
+		f.wakes.tick()
+	case f.relay != nil:
+		f.relay.alarm = time.Time{}
+		f.relay.expire()
+	default:
+		w.land(f)
+	}
 	return true
 }
 
@@ -331,9 +399,13 @@ func later(a, b time.Time) time.Time {
 }
 
 func (w *World) land(f flight) {
+	if f.asked != nil {
+		f.asked.land()
+		return
+	}
 	d := w.device(f.to)
 	if f.kind == wire.LinkFrame {
-		if d.links[f.from] {
+		if d.links[f.from] && f.cuts == w.cuts[pair(f.from, f.to)] {
 			d.do(d.delivery.Step(d.now(), delivery.Frame{Peer: f.from, Bytes: f.frame}))
 		}
 		return
@@ -351,17 +423,8 @@ func (w *World) Advance(span time.Duration) {
 
 // pending reports whether something happens before end.
 func (w *World) pending(end time.Time) bool {
-	for _, f := range w.flights {
-		if f.at.Before(end) {
-			return true
-		}
-	}
-	for _, d := range w.devices {
-		if t := d.delivery.Wake(); !t.IsZero() && t.Add(-d.skew).Before(end) {
-			return true
-		}
-	}
-	return false
+	at, ok := w.next()
+	return ok && at.Before(end)
 }
 
 // Invite makes an invite of d.

@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	schemaVersion = 2
+	schemaVersion = 3
 	applicationID = 0x6b697468 // "kith"
 	// pageBlock is the unit of the page encryption. A write-ahead log that a
 	// power cut left with an odd tail is cut down to it before opening: the
@@ -256,6 +256,12 @@ var migrations = []string{
 	`ALTER TABLE contacts ADD COLUMN reduced INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE contacts ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE messages ADD COLUMN notice INTEGER NOT NULL DEFAULT 0`,
+	`ALTER TABLE messages ADD COLUMN boxed_on INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE messages ADD COLUMN boxed_of INTEGER NOT NULL DEFAULT 0;
+	CREATE TABLE cells (box BLOB PRIMARY KEY, envelope BLOB NOT NULL, grp TEXT NOT NULL, expiry INTEGER NOT NULL,
+		held INTEGER NOT NULL, put BLOB NOT NULL) WITHOUT ROWID;
+	CREATE INDEX cells_envelope ON cells (envelope);
+	CREATE INDEX cells_group ON cells (grp)`,
 }
 
 // migrate brings an older schema up to date, in one transaction.

@@ -87,7 +87,7 @@ func (tx *Tx) PutConversation(c chat.Conversation) error {
 		c.ID[:], c.Lamport, c.Unread, uint64(c.LastSeq), c.Messages)
 }
 
-const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq, notice FROM messages"
+const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of FROM messages"
 
 func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	f := fixed{s: s}
@@ -101,6 +101,7 @@ func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	m.State = chat.State(s.ColumnInt(7))
 	m.Seq = chat.Seq(s.ColumnInt64(8))
 	m.Notice = chat.Notice(s.ColumnInt(9))
+	m.BoxedOn, m.BoxedOf = s.ColumnInt(10), s.ColumnInt(11)
 	return m, f.err
 }
 
@@ -152,9 +153,10 @@ func (tx *Tx) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error
 	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender = ?1 AND state < 3 ORDER BY lamport LIMIT ?2", id[:], limit)
 }
 
-// Undelivered returns the ids of own messages still queued, oldest first.
+// Undelivered returns the ids of own messages not known to be delivered, oldest
+// first.
 func (tx *Tx) Undelivered(id chat.ConversationID) ([]wire.MessageID, error) {
-	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender <> ?1 AND state = 1 ORDER BY lamport", id[:])
+	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender <> ?1 AND state IN (1, 4, 5) ORDER BY lamport", id[:])
 }
 
 func (tx *Tx) ids(sql string, args ...any) ([]wire.MessageID, error) {
@@ -176,7 +178,7 @@ func (tx *Tx) Search(query string, limit int) ([]chat.Message, error) {
 	if match == "" {
 		return nil, nil
 	}
-	const sql = "SELECT m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq" +
+	const sql = "SELECT m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq, m.notice, m.boxed_on, m.boxed_of" +
 		" FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ? ORDER BY search.rank, m.n DESC LIMIT ?"
 	return tx.messages(sql, match, limit)
 }
@@ -209,10 +211,10 @@ func (tx *Tx) PutMessage(m chat.Message) error {
 	}
 	if n != 0 {
 		// What a person said does not change; how far it came does.
-		return tx.db.exec("UPDATE messages SET state = ? WHERE n = ?", int(m.State), n)
+		return tx.db.exec("UPDATE messages SET state = ?, boxed_on = ?, boxed_of = ? WHERE n = ?", int(m.State), m.BoxedOn, m.BoxedOf, n)
 	}
-	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice))
+	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice), m.BoxedOn, m.BoxedOf)
 	if err != nil {
 		return err
 	}

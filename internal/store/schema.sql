@@ -1,4 +1,4 @@
--- Schema version 2, specified in docs/spec/store.md.
+-- Schema version 3, specified in docs/spec/store.md.
 CREATE TABLE state (
   key     TEXT PRIMARY KEY,
   version INTEGER NOT NULL,
@@ -23,6 +23,17 @@ CREATE TABLE outbox (
   message BLOB NOT NULL
 );
 CREATE INDEX outbox_device ON outbox (device);
+-- What boxes on relays hold or are to hold, for as long as its envelope waits.
+CREATE TABLE cells (
+  box      BLOB PRIMARY KEY,
+  envelope BLOB NOT NULL,
+  grp      TEXT NOT NULL,
+  expiry   INTEGER NOT NULL,
+  held     INTEGER NOT NULL,
+  put      BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX cells_envelope ON cells (envelope);
+CREATE INDEX cells_group ON cells (grp);
 CREATE TABLE seen (
   id BLOB PRIMARY KEY,
   at INTEGER NOT NULL
@@ -68,7 +79,9 @@ CREATE TABLE messages (
   text         TEXT NOT NULL,
   state        INTEGER NOT NULL,
   seq          INTEGER NOT NULL,
-  notice       INTEGER NOT NULL DEFAULT 0
+  notice       INTEGER NOT NULL DEFAULT 0,
+  boxed_on     INTEGER NOT NULL DEFAULT 0,
+  boxed_of     INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX messages_order ON messages (conversation, lamport, sender, id);
 CREATE INDEX messages_unread ON messages (conversation, sender, lamport) WHERE state < 3;

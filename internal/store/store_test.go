@@ -451,7 +451,8 @@ func TestStore_ST13_olderSchemaIsBroughtUpToDate(t *testing.T) {
 	c := chat.Contact{Account: identity.AccountID{1}, Device: identity.DeviceID{2}, Name: "Bob", State: chat.ContactEstablished, AddedAt: now}
 	apply(t, db, &engine.Update{Events: []chat.Event{chat.ContactAdded{Contact: c}}})
 	if err := db.Exec(`ALTER TABLE contacts DROP COLUMN reduced; ALTER TABLE contacts DROP COLUMN stale;
-		ALTER TABLE messages DROP COLUMN notice; PRAGMA user_version=1`); err != nil {
+		ALTER TABLE messages DROP COLUMN notice; ALTER TABLE messages DROP COLUMN boxed_on;
+		ALTER TABLE messages DROP COLUMN boxed_of; DROP TABLE cells; PRAGMA user_version=1`); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()

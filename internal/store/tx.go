@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -106,6 +107,18 @@ func (tx *Tx) applyOutbox(up *engine.Update) error {
 			return err
 		}
 	}
+	for _, id := range slices.Concat(up.DropCells, up.Drop) {
+		if err := tx.db.exec("DELETE FROM cells WHERE envelope = ?", id[:]); err != nil {
+			return err
+		}
+	}
+	for _, c := range up.Cells {
+		err := tx.db.exec("INSERT OR REPLACE INTO cells (box, envelope, grp, expiry, held, put) VALUES (?, ?, ?, ?, ?, ?)",
+			c.Box[:], c.Envelope[:], string(c.Group), int64(c.Expiry), c.Held, c.Put)
+		if err != nil {
+			return err
+		}
+	}
 	for _, o := range up.Outgoing {
 		if o.Ephemeral {
 			continue
@@ -203,6 +216,60 @@ func (tx *Tx) OutboxAll() ([]wire.Outgoing, error) {
 		return err
 	})
 	return all, err
+}
+
+const cellColumns = "SELECT box, envelope, grp, expiry, held, put FROM cells"
+
+func (tx *Tx) cells(sql string, args ...any) ([]engine.Cell, error) {
+	var all []engine.Cell
+	err := tx.db.run(sql, func(s *sqlite3.Stmt) error {
+		f := fixed{s: s}
+		c := engine.Cell{Group: engine.BoxGroup(s.ColumnText(2)), Expiry: uint32(s.ColumnInt64(3)), Held: s.ColumnInt(4), Put: s.ColumnBlob(5, nil)}
+		f.bytes(0, c.Box[:])
+		f.bytes(1, c.Envelope[:])
+		all = append(all, c)
+		return f.err
+	}, args...)
+	return all, err
+}
+
+// Cell returns what one box is to hold.
+func (tx *Tx) Cell(b [32]byte) (c engine.Cell, ok bool, err error) {
+	all, err := tx.cells(cellColumns+" WHERE box = ?", b[:])
+	if err != nil || len(all) == 0 {
+		return c, false, err
+	}
+	return all[0], true, nil
+}
+
+// CellsFor returns what boxes are to hold of an envelope.
+func (tx *Tx) CellsFor(id wire.EnvelopeID) ([]engine.Cell, error) {
+	return tx.cells(cellColumns+" WHERE envelope = ?", id[:])
+}
+
+// Cells returns what all boxes are to hold.
+func (tx *Tx) Cells() ([]engine.Cell, error) { return tx.cells(cellColumns + " ORDER BY box") }
+
+// CellsExpired returns the envelopes of which a box expired before a day.
+func (tx *Tx) CellsExpired(day uint32) ([]wire.EnvelopeID, error) {
+	return tx.envelopes("SELECT DISTINCT envelope FROM cells WHERE expiry < ?", int64(day))
+}
+
+// CellsOf returns the envelopes in boxes of a group.
+func (tx *Tx) CellsOf(g engine.BoxGroup) ([]wire.EnvelopeID, error) {
+	return tx.envelopes("SELECT DISTINCT envelope FROM cells WHERE grp = ?", string(g))
+}
+
+func (tx *Tx) envelopes(sql string, args ...any) ([]wire.EnvelopeID, error) {
+	var ids []wire.EnvelopeID
+	err := tx.db.run(sql, func(s *sqlite3.Stmt) error {
+		f := fixed{s: s}
+		var id wire.EnvelopeID
+		f.bytes(0, id[:])
+		ids = append(ids, id)
+		return f.err
+	}, args...)
+	return ids, err
 }
 
 // Seen reports whether this envelope was opened before.

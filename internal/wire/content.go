@@ -15,15 +15,29 @@ import (
 type MessageID [16]byte
 
 // Content is what one device tells another inside a session. Exactly one of
-// Hello, Message and Receipt is set; all are nil when the content came from a
-// newer version that says something this one does not know.
+// Hello, Message, Receipt, Boxes and Nothing is set; all are nil when the content
+// came from a newer version that says something this one does not know.
 type Content struct {
 	ID      MessageID
 	Lamport uint64    // causal order within the conversation
 	SentAt  time.Time // by the sender's clock, to the millisecond; a claim
+	// Opened acknowledges envelopes that came by boxes; at most [MaxOpened].
+	Opened []EnvelopeID
+	// Missing names boxes of the other side's that were not found though later
+	// ones were; at most [MaxMissing].
+	Missing [][32]byte
 	Hello   *Hello
 	Message *Message
 	Receipt *Receipt
+	Boxes   *Boxes
+	Nothing bool // there is only something to acknowledge
+}
+
+// Boxes says where the sender's boxes for this device are from now on.
+type Boxes struct {
+	Root   [32]byte // of a chain of the sender's; docs/spec/box.md
+	Relays []string // the sender's relays as links; at most [MaxRelays]
+	Number uint64   // grows with each that a device says
 }
 
 // Hello introduces a device. DeviceList is the signed list as bytes, checked
@@ -35,6 +49,8 @@ type Hello struct {
 	// Generation is the generation of the session of which this is the first
 	// message, from 1; 0 in other hellos. Spec: contact.md, FC-18.
 	Generation uint64
+	// Boxes comes with every hello of a device that uses boxes.
+	Boxes *Boxes
 }
 
 // Message is what a person says: text, attachments, or both.
@@ -64,10 +80,17 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 		return nil, ErrMalformed
 	}
 	pb := &contentpb.Content{Id: c.ID[:], Lamport: c.Lamport, SentAtMs: c.SentAt.UnixMilli()}
+	for _, id := range c.Opened {
+		pb.Opened = append(pb.Opened, id[:])
+	}
+	for _, b := range c.Missing {
+		pb.Missing = append(pb.Missing, b[:])
+	}
 	switch {
 	case c.Hello != nil:
 		pb.Body = &contentpb.Content_Hello{Hello: &contentpb.Hello{
-			DeviceList: c.Hello.DeviceList, Name: c.Hello.Name, Addrs: c.Hello.Addrs, Generation: c.Hello.Generation}}
+			DeviceList: c.Hello.DeviceList, Name: c.Hello.Name, Addrs: c.Hello.Addrs, Generation: c.Hello.Generation,
+			Boxes: boxesToPB(c.Hello.Boxes)}}
 	case c.Message != nil:
 		m := &contentpb.Message{Text: c.Message.Text}
 		for _, a := range c.Message.Media {
@@ -84,6 +107,10 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 			r.Read = append(r.Read, id[:])
 		}
 		pb.Body = &contentpb.Content_Receipt{Receipt: r}
+	case c.Boxes != nil:
+		pb.Body = &contentpb.Content_Boxes{Boxes: boxesToPB(c.Boxes)}
+	case c.Nothing:
+		pb.Body = &contentpb.Content_Nothing{Nothing: &contentpb.Nothing{}}
 	}
 	out, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, pb)
 	if err != nil || len(out)-len(b) > MaxContent {
@@ -104,10 +131,29 @@ func ParseContent(b []byte) (*Content, error) {
 		return nil, ErrMalformed
 	}
 	c := &Content{ID: MessageID(pb.GetId()), Lamport: pb.GetLamport(), SentAt: time.UnixMilli(pb.GetSentAtMs()).UTC()}
+	for _, id := range pb.GetOpened() {
+		if len(id) != len(EnvelopeID{}) || len(c.Opened) == MaxOpened {
+			return nil, ErrMalformed
+		}
+		c.Opened = append(c.Opened, EnvelopeID(id))
+	}
+	for _, b := range pb.GetMissing() {
+		if len(b) != 32 || len(c.Missing) == MaxMissing {
+			return nil, ErrMalformed
+		}
+		c.Missing = append(c.Missing, [32]byte(b))
+	}
 	switch body := pb.GetBody().(type) {
 	case *contentpb.Content_Hello:
 		c.Hello = &Hello{DeviceList: body.Hello.GetDeviceList(), Name: body.Hello.GetName(), Addrs: body.Hello.GetAddrs(),
 			Generation: body.Hello.GetGeneration()}
+		if b := body.Hello.GetBoxes(); b != nil {
+			boxes, err := parseBoxes(b)
+			if err != nil {
+				return nil, err
+			}
+			c.Hello.Boxes = boxes
+		}
 	case *contentpb.Content_Message:
 		m, err := parseMessage(body.Message)
 		if err != nil {
@@ -123,6 +169,14 @@ func ParseContent(b []byte) (*Content, error) {
 			r.Read = append(r.Read, MessageID(id))
 		}
 		c.Receipt = r
+	case *contentpb.Content_Boxes:
+		boxes, err := parseBoxes(body.Boxes)
+		if err != nil {
+			return nil, err
+		}
+		c.Boxes = boxes
+	case *contentpb.Content_Nothing:
+		c.Nothing = true
 	default:
 		return c, nil
 	}
@@ -130,6 +184,32 @@ func ParseContent(b []byte) (*Content, error) {
 		return nil, ErrMalformed
 	}
 	return c, nil
+}
+
+func boxesToPB(b *Boxes) *contentpb.Boxes {
+	if b == nil {
+		return nil
+	}
+	return &contentpb.Boxes{Root: b.Root[:], Relays: b.Relays, Number: b.Number}
+}
+
+func parseBoxes(pb *contentpb.Boxes) (*Boxes, error) {
+	if len(pb.GetRoot()) != len(Boxes{}.Root) {
+		return nil, ErrMalformed
+	}
+	return &Boxes{Root: [32]byte(pb.GetRoot()), Relays: pb.GetRelays(), Number: pb.GetNumber()}, nil
+}
+
+func (b *Boxes) valid() bool {
+	if len(b.Relays) > MaxRelays {
+		return false
+	}
+	for _, r := range b.Relays {
+		if len(r) == 0 || len(r) > MaxRelay || !utf8.ValidString(r) {
+			return false
+		}
+	}
+	return true
 }
 
 func parseMessage(pb *contentpb.Message) (*Message, error) {
@@ -150,7 +230,7 @@ func parseMessage(pb *contentpb.Message) (*Message, error) {
 // valid checks every limit of docs/spec/content.md section 3, the same for
 // what is sent and what is received.
 func (c *Content) valid() bool {
-	if c.Lamport > MaxLamport {
+	if c.Lamport > MaxLamport || len(c.Opened) > MaxOpened || len(c.Missing) > MaxMissing {
 		return false
 	}
 	switch {
@@ -164,11 +244,15 @@ func (c *Content) valid() bool {
 				return false
 			}
 		}
-		return true
+		return h.Boxes == nil || h.Boxes.valid()
 	case c.Message != nil:
 		return c.Message.valid()
 	case c.Receipt != nil:
 		return len(c.Receipt.Read) > 0 && len(c.Receipt.Read) <= MaxReceipts
+	case c.Boxes != nil:
+		return c.Boxes.valid()
+	case c.Nothing:
+		return true
 	}
 	return false
 }

@@ -25,6 +25,14 @@ const (
 	MaxAddrs = 16
 	// MaxAddr is the longest address in bytes.
 	MaxAddr = 256
+	// MaxOpened is how many envelopes one content may acknowledge.
+	MaxOpened = 64
+	// MaxMissing is how many boxes one content may say are missing.
+	MaxMissing = 32
+	// MaxRelays is how many relays a device may tell of, MaxRelay the longest link
+	// of one in bytes.
+	MaxRelays = 16
+	MaxRelay  = 512
 	// MaxReceipts is how many message ids one receipt may name.
 	MaxReceipts = 1024
 	// MaxLamport is the highest causal order a message may claim; beyond it the

@@ -60,6 +60,12 @@ const (
 	KithMessageProcedure = "/kith.api.v1.Kith/Message"
 	// KithWatchProcedure is the fully-qualified name of the Kith's Watch RPC.
 	KithWatchProcedure = "/kith.api.v1.Kith/Watch"
+	// KithRelaysProcedure is the fully-qualified name of the Kith's Relays RPC.
+	KithRelaysProcedure = "/kith.api.v1.Kith/Relays"
+	// KithAddRelayProcedure is the fully-qualified name of the Kith's AddRelay RPC.
+	KithAddRelayProcedure = "/kith.api.v1.Kith/AddRelay"
+	// KithRemoveRelayProcedure is the fully-qualified name of the Kith's RemoveRelay RPC.
+	KithRemoveRelayProcedure = "/kith.api.v1.Kith/RemoveRelay"
 	// KithStopProcedure is the fully-qualified name of the Kith's Stop RPC.
 	KithStopProcedure = "/kith.api.v1.Kith/Stop"
 )
@@ -89,6 +95,12 @@ type KithClient interface {
 	Message(context.Context, *connect.Request[v1.MessageRequest]) (*connect.Response[v1.MessageResponse], error)
 	// Watch streams what happens from a point of the event log on.
 	Watch(context.Context, *connect.Request[v1.WatchRequest]) (*connect.ServerStreamForClient[v1.WatchResponse], error)
+	// Relays lists the relays this node uses for messages to people who are away.
+	Relays(context.Context, *connect.Request[v1.RelaysRequest]) (*connect.Response[v1.RelaysResponse], error)
+	// AddRelay uses a relay from now on, and tells contacts of it.
+	AddRelay(context.Context, *connect.Request[v1.AddRelayRequest]) (*connect.Response[v1.AddRelayResponse], error)
+	// RemoveRelay stops using a relay.
+	RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error)
 	// Stop ends the node when everything in hand is durable.
 	Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error)
 }
@@ -164,6 +176,24 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(kithMethods.ByName("Watch")),
 			connect.WithClientOptions(opts...),
 		),
+		relays: connect.NewClient[v1.RelaysRequest, v1.RelaysResponse](
+			httpClient,
+			baseURL+KithRelaysProcedure,
+			connect.WithSchema(kithMethods.ByName("Relays")),
+			connect.WithClientOptions(opts...),
+		),
+		addRelay: connect.NewClient[v1.AddRelayRequest, v1.AddRelayResponse](
+			httpClient,
+			baseURL+KithAddRelayProcedure,
+			connect.WithSchema(kithMethods.ByName("AddRelay")),
+			connect.WithClientOptions(opts...),
+		),
+		removeRelay: connect.NewClient[v1.RemoveRelayRequest, v1.RemoveRelayResponse](
+			httpClient,
+			baseURL+KithRemoveRelayProcedure,
+			connect.WithSchema(kithMethods.ByName("RemoveRelay")),
+			connect.WithClientOptions(opts...),
+		),
 		stop: connect.NewClient[v1.StopRequest, v1.StopResponse](
 			httpClient,
 			baseURL+KithStopProcedure,
@@ -175,17 +205,20 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 
 // kithClient implements KithClient.
 type kithClient struct {
-	status   *connect.Client[v1.StatusRequest, v1.StatusResponse]
-	invite   *connect.Client[v1.InviteRequest, v1.InviteResponse]
-	add      *connect.Client[v1.AddRequest, v1.AddResponse]
-	contacts *connect.Client[v1.ContactsRequest, v1.ContactsResponse]
-	verify   *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
-	send     *connect.Client[v1.SendRequest, v1.SendResponse]
-	log      *connect.Client[v1.LogRequest, v1.LogResponse]
-	search   *connect.Client[v1.SearchRequest, v1.SearchResponse]
-	message  *connect.Client[v1.MessageRequest, v1.MessageResponse]
-	watch    *connect.Client[v1.WatchRequest, v1.WatchResponse]
-	stop     *connect.Client[v1.StopRequest, v1.StopResponse]
+	status      *connect.Client[v1.StatusRequest, v1.StatusResponse]
+	invite      *connect.Client[v1.InviteRequest, v1.InviteResponse]
+	add         *connect.Client[v1.AddRequest, v1.AddResponse]
+	contacts    *connect.Client[v1.ContactsRequest, v1.ContactsResponse]
+	verify      *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
+	send        *connect.Client[v1.SendRequest, v1.SendResponse]
+	log         *connect.Client[v1.LogRequest, v1.LogResponse]
+	search      *connect.Client[v1.SearchRequest, v1.SearchResponse]
+	message     *connect.Client[v1.MessageRequest, v1.MessageResponse]
+	watch       *connect.Client[v1.WatchRequest, v1.WatchResponse]
+	relays      *connect.Client[v1.RelaysRequest, v1.RelaysResponse]
+	addRelay    *connect.Client[v1.AddRelayRequest, v1.AddRelayResponse]
+	removeRelay *connect.Client[v1.RemoveRelayRequest, v1.RemoveRelayResponse]
+	stop        *connect.Client[v1.StopRequest, v1.StopResponse]
 }
 
 // Status calls kith.api.v1.Kith.Status.
@@ -238,6 +271,21 @@ func (c *kithClient) Watch(ctx context.Context, req *connect.Request[v1.WatchReq
 	return c.watch.CallServerStream(ctx, req)
 }
 
+// Relays calls kith.api.v1.Kith.Relays.
+func (c *kithClient) Relays(ctx context.Context, req *connect.Request[v1.RelaysRequest]) (*connect.Response[v1.RelaysResponse], error) {
+	return c.relays.CallUnary(ctx, req)
+}
+
+// AddRelay calls kith.api.v1.Kith.AddRelay.
+func (c *kithClient) AddRelay(ctx context.Context, req *connect.Request[v1.AddRelayRequest]) (*connect.Response[v1.AddRelayResponse], error) {
+	return c.addRelay.CallUnary(ctx, req)
+}
+
+// RemoveRelay calls kith.api.v1.Kith.RemoveRelay.
+func (c *kithClient) RemoveRelay(ctx context.Context, req *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error) {
+	return c.removeRelay.CallUnary(ctx, req)
+}
+
 // Stop calls kith.api.v1.Kith.Stop.
 func (c *kithClient) Stop(ctx context.Context, req *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error) {
 	return c.stop.CallUnary(ctx, req)
@@ -268,6 +316,12 @@ type KithHandler interface {
 	Message(context.Context, *connect.Request[v1.MessageRequest]) (*connect.Response[v1.MessageResponse], error)
 	// Watch streams what happens from a point of the event log on.
 	Watch(context.Context, *connect.Request[v1.WatchRequest], *connect.ServerStream[v1.WatchResponse]) error
+	// Relays lists the relays this node uses for messages to people who are away.
+	Relays(context.Context, *connect.Request[v1.RelaysRequest]) (*connect.Response[v1.RelaysResponse], error)
+	// AddRelay uses a relay from now on, and tells contacts of it.
+	AddRelay(context.Context, *connect.Request[v1.AddRelayRequest]) (*connect.Response[v1.AddRelayResponse], error)
+	// RemoveRelay stops using a relay.
+	RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error)
 	// Stop ends the node when everything in hand is durable.
 	Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error)
 }
@@ -339,6 +393,24 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(kithMethods.ByName("Watch")),
 		connect.WithHandlerOptions(opts...),
 	)
+	kithRelaysHandler := connect.NewUnaryHandler(
+		KithRelaysProcedure,
+		svc.Relays,
+		connect.WithSchema(kithMethods.ByName("Relays")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithAddRelayHandler := connect.NewUnaryHandler(
+		KithAddRelayProcedure,
+		svc.AddRelay,
+		connect.WithSchema(kithMethods.ByName("AddRelay")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithRemoveRelayHandler := connect.NewUnaryHandler(
+		KithRemoveRelayProcedure,
+		svc.RemoveRelay,
+		connect.WithSchema(kithMethods.ByName("RemoveRelay")),
+		connect.WithHandlerOptions(opts...),
+	)
 	kithStopHandler := connect.NewUnaryHandler(
 		KithStopProcedure,
 		svc.Stop,
@@ -367,6 +439,12 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 			kithMessageHandler.ServeHTTP(w, r)
 		case KithWatchProcedure:
 			kithWatchHandler.ServeHTTP(w, r)
+		case KithRelaysProcedure:
+			kithRelaysHandler.ServeHTTP(w, r)
+		case KithAddRelayProcedure:
+			kithAddRelayHandler.ServeHTTP(w, r)
+		case KithRemoveRelayProcedure:
+			kithRemoveRelayHandler.ServeHTTP(w, r)
 		case KithStopProcedure:
 			kithStopHandler.ServeHTTP(w, r)
 		default:
@@ -416,6 +494,18 @@ func (UnimplementedKithHandler) Message(context.Context, *connect.Request[v1.Mes
 
 func (UnimplementedKithHandler) Watch(context.Context, *connect.Request[v1.WatchRequest], *connect.ServerStream[v1.WatchResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Watch is not implemented"))
+}
+
+func (UnimplementedKithHandler) Relays(context.Context, *connect.Request[v1.RelaysRequest]) (*connect.Response[v1.RelaysResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Relays is not implemented"))
+}
+
+func (UnimplementedKithHandler) AddRelay(context.Context, *connect.Request[v1.AddRelayRequest]) (*connect.Response[v1.AddRelayResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.AddRelay is not implemented"))
+}
+
+func (UnimplementedKithHandler) RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.RemoveRelay is not implemented"))
 }
 
 func (UnimplementedKithHandler) Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error) {

@@ -37,6 +37,7 @@ type Event struct {
 	//	*Event_ContentUnknown
 	//	*Event_ContactMoved
 	//	*Event_ContactSession
+	//	*Event_MessageBoxed
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -169,6 +170,15 @@ func (x *Event) GetContactSession() *ContactSession {
 	return nil
 }
 
+func (x *Event) GetMessageBoxed() *MessageBoxed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_MessageBoxed); ok {
+			return x.MessageBoxed
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -213,6 +223,10 @@ type Event_ContactSession struct {
 	ContactSession *ContactSession `protobuf:"bytes,10,opt,name=contact_session,json=contactSession,proto3,oneof"`
 }
 
+type Event_MessageBoxed struct {
+	MessageBoxed *MessageBoxed `protobuf:"bytes,11,opt,name=message_boxed,json=messageBoxed,proto3,oneof"`
+}
+
 func (*Event_ContactAdded) isEvent_Body() {}
 
 func (*Event_ContactProgressed) isEvent_Body() {}
@@ -232,6 +246,8 @@ func (*Event_ContentUnknown) isEvent_Body() {}
 func (*Event_ContactMoved) isEvent_Body() {}
 
 func (*Event_ContactSession) isEvent_Body() {}
+
+func (*Event_MessageBoxed) isEvent_Body() {}
 
 type Contact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -853,6 +869,74 @@ func (x *MessagesMarked) GetReceived() bool {
 	return false
 }
 
+type MessageBoxed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	On            uint32                 `protobuf:"varint,3,opt,name=on,proto3" json:"on,omitempty"`
+	Of            uint32                 `protobuf:"varint,4,opt,name=of,proto3" json:"of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageBoxed) Reset() {
+	*x = MessageBoxed{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageBoxed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageBoxed) ProtoMessage() {}
+
+func (x *MessageBoxed) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageBoxed.ProtoReflect.Descriptor instead.
+func (*MessageBoxed) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MessageBoxed) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *MessageBoxed) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *MessageBoxed) GetOn() uint32 {
+	if x != nil {
+		return x.On
+	}
+	return 0
+}
+
+func (x *MessageBoxed) GetOf() uint32 {
+	if x != nil {
+		return x.Of
+	}
+	return 0
+}
+
 type MediaStored struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Root          []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
@@ -862,7 +946,7 @@ type MediaStored struct {
 
 func (x *MediaStored) Reset() {
 	*x = MediaStored{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +958,7 @@ func (x *MediaStored) String() string {
 func (*MediaStored) ProtoMessage() {}
 
 func (x *MediaStored) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +971,7 @@ func (x *MediaStored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaStored.ProtoReflect.Descriptor instead.
 func (*MediaStored) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MediaStored) GetRoot() []byte {
@@ -908,7 +992,7 @@ type ContentUnknown struct {
 
 func (x *ContentUnknown) Reset() {
 	*x = ContentUnknown{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1004,7 @@ func (x *ContentUnknown) String() string {
 func (*ContentUnknown) ProtoMessage() {}
 
 func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1017,7 @@ func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentUnknown.ProtoReflect.Descriptor instead.
 func (*ContentUnknown) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{11}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ContentUnknown) GetConversation() []byte {
@@ -961,7 +1045,7 @@ var File_internal_chat_eventpb_event_proto protoreflect.FileDescriptor
 
 const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\n" +
-	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\xda\x05\n" +
+	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\x9e\x06\n" +
 	"\x05Event\x12=\n" +
 	"\rcontact_added\x18\x01 \x01(\v2\x16.kith.event.v1.ContactH\x00R\fcontactAdded\x12Q\n" +
 	"\x12contact_progressed\x18\x02 \x01(\v2 .kith.event.v1.ContactProgressedH\x00R\x11contactProgressed\x12K\n" +
@@ -973,7 +1057,8 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x0fcontent_unknown\x18\b \x01(\v2\x1d.kith.event.v1.ContentUnknownH\x00R\x0econtentUnknown\x12B\n" +
 	"\rcontact_moved\x18\t \x01(\v2\x1b.kith.event.v1.ContactMovedH\x00R\fcontactMoved\x12H\n" +
 	"\x0fcontact_session\x18\n" +
-	" \x01(\v2\x1d.kith.event.v1.ContactSessionH\x00R\x0econtactSessionB\x06\n" +
+	" \x01(\v2\x1d.kith.event.v1.ContactSessionH\x00R\x0econtactSession\x12B\n" +
+	"\rmessage_boxed\x18\v \x01(\v2\x1b.kith.event.v1.MessageBoxedH\x00R\fmessageBoxedB\x06\n" +
 	"\x04body\"\xb9\x01\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
@@ -1022,7 +1107,12 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\fR\x03ids\x12\x14\n" +
 	"\x05state\x18\x03 \x01(\rR\x05state\x12\x1a\n" +
-	"\breceived\x18\x04 \x01(\bR\breceived\"!\n" +
+	"\breceived\x18\x04 \x01(\bR\breceived\"b\n" +
+	"\fMessageBoxed\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\x12\x0e\n" +
+	"\x02on\x18\x03 \x01(\rR\x02on\x12\x0e\n" +
+	"\x02of\x18\x04 \x01(\rR\x02of\"!\n" +
 	"\vMediaStored\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\"^\n" +
 	"\x0eContentUnknown\x12\"\n" +
@@ -1042,7 +1132,7 @@ func file_internal_chat_eventpb_event_proto_rawDescGZIP() []byte {
 	return file_internal_chat_eventpb_event_proto_rawDescData
 }
 
-var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*Event)(nil),             // 0: kith.event.v1.Event
 	(*Contact)(nil),           // 1: kith.event.v1.Contact
@@ -1054,8 +1144,9 @@ var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*Message)(nil),           // 7: kith.event.v1.Message
 	(*Media)(nil),             // 8: kith.event.v1.Media
 	(*MessagesMarked)(nil),    // 9: kith.event.v1.MessagesMarked
-	(*MediaStored)(nil),       // 10: kith.event.v1.MediaStored
-	(*ContentUnknown)(nil),    // 11: kith.event.v1.ContentUnknown
+	(*MessageBoxed)(nil),      // 10: kith.event.v1.MessageBoxed
+	(*MediaStored)(nil),       // 11: kith.event.v1.MediaStored
+	(*ContentUnknown)(nil),    // 12: kith.event.v1.ContentUnknown
 }
 var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	1,  // 0: kith.event.v1.Event.contact_added:type_name -> kith.event.v1.Contact
@@ -1064,16 +1155,17 @@ var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	4,  // 3: kith.event.v1.Event.contact_devices:type_name -> kith.event.v1.ContactDevices
 	7,  // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
 	9,  // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
-	10, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
-	11, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
+	11, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
+	12, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
 	5,  // 8: kith.event.v1.Event.contact_moved:type_name -> kith.event.v1.ContactMoved
 	6,  // 9: kith.event.v1.Event.contact_session:type_name -> kith.event.v1.ContactSession
-	8,  // 10: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	10, // 10: kith.event.v1.Event.message_boxed:type_name -> kith.event.v1.MessageBoxed
+	8,  // 11: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_internal_chat_eventpb_event_proto_init() }
@@ -1092,6 +1184,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 		(*Event_ContentUnknown)(nil),
 		(*Event_ContactMoved)(nil),
 		(*Event_ContactSession)(nil),
+		(*Event_MessageBoxed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1099,7 +1192,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_chat_eventpb_event_proto_rawDesc), len(file_internal_chat_eventpb_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -263,11 +263,16 @@ type Invite struct {
 	Invite []byte `protobuf:"bytes,1,opt,name=invite,proto3" json:"invite,omitempty"`
 	Bundle []byte `protobuf:"bytes,2,opt,name=bundle,proto3" json:"bundle,omitempty"`
 	// Private halves, emptied when used or expired.
-	Signed        []byte `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"`
-	OneTime       []byte `protobuf:"bytes,4,opt,name=one_time,json=oneTime,proto3" json:"one_time,omitempty"`
-	Kem           []byte `protobuf:"bytes,5,opt,name=kem,proto3" json:"kem,omitempty"`
-	ExpiresS      int64  `protobuf:"varint,6,opt,name=expires_s,json=expiresS,proto3" json:"expires_s,omitempty"`
-	Used          bool   `protobuf:"varint,7,opt,name=used,proto3" json:"used,omitempty"`
+	Signed   []byte `protobuf:"bytes,3,opt,name=signed,proto3" json:"signed,omitempty"`
+	OneTime  []byte `protobuf:"bytes,4,opt,name=one_time,json=oneTime,proto3" json:"one_time,omitempty"`
+	Kem      []byte `protobuf:"bytes,5,opt,name=kem,proto3" json:"kem,omitempty"`
+	ExpiresS int64  `protobuf:"varint,6,opt,name=expires_s,json=expiresS,proto3" json:"expires_s,omitempty"`
+	Used     bool   `protobuf:"varint,7,opt,name=used,proto3" json:"used,omitempty"`
+	// The invite's streams: of this device, after the bundle, and of whoever takes
+	// it up; and the relays named in it.
+	Out           *Stream  `protobuf:"bytes,8,opt,name=out,proto3" json:"out,omitempty"`
+	In            *Inbound `protobuf:"bytes,9,opt,name=in,proto3" json:"in,omitempty"`
+	Relays        []string `protobuf:"bytes,10,rep,name=relays,proto3" json:"relays,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -351,6 +356,424 @@ func (x *Invite) GetUsed() bool {
 	return false
 }
 
+func (x *Invite) GetOut() *Stream {
+	if x != nil {
+		return x.Out
+	}
+	return nil
+}
+
+func (x *Invite) GetIn() *Inbound {
+	if x != nil {
+		return x.In
+	}
+	return nil
+}
+
+func (x *Invite) GetRelays() []string {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+// Row "boxes/<device>": the boxes of this device for another, and of the other's
+// for this.
+type Streams struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream written to; the one before it, while the other side is not known
+	// to have the envelope that tells of out.
+	Out         *Stream `protobuf:"bytes,1,opt,name=out,proto3" json:"out,omitempty"`
+	Before      *Stream `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	AnnouncedBy []byte  `protobuf:"bytes,3,opt,name=announced_by,json=announcedBy,proto3" json:"announced_by,omitempty"`
+	// What the other writes to, the one announced last first.
+	In []*Inbound `protobuf:"bytes,4,rep,name=in,proto3" json:"in,omitempty"`
+	// The relays the other told of, as links.
+	Relays []string `protobuf:"bytes,5,rep,name=relays,proto3" json:"relays,omitempty"`
+	// Envelopes that came by boxes and are to be acknowledged, and by when.
+	Opened    [][]byte `protobuf:"bytes,6,rep,name=opened,proto3" json:"opened,omitempty"`
+	AnswerByS int64    `protobuf:"varint,7,opt,name=answer_by_s,json=answerByS,proto3" json:"answer_by_s,omitempty"`
+	// Numbers the next inbound stream.
+	Next uint32 `protobuf:"varint,8,opt,name=next,proto3" json:"next,omitempty"`
+	// Answers put into boxes unasked on day (days since 1970).
+	Day     int64  `protobuf:"varint,9,opt,name=day,proto3" json:"day,omitempty"`
+	Answers uint32 `protobuf:"varint,10,opt,name=answers,proto3" json:"answers,omitempty"`
+	// Of the newest of the other's that told of relays.
+	Heard         uint64 `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Streams) Reset() {
+	*x = Streams{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Streams) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Streams) ProtoMessage() {}
+
+func (x *Streams) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Streams.ProtoReflect.Descriptor instead.
+func (*Streams) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Streams) GetOut() *Stream {
+	if x != nil {
+		return x.Out
+	}
+	return nil
+}
+
+func (x *Streams) GetBefore() *Stream {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *Streams) GetAnnouncedBy() []byte {
+	if x != nil {
+		return x.AnnouncedBy
+	}
+	return nil
+}
+
+func (x *Streams) GetIn() []*Inbound {
+	if x != nil {
+		return x.In
+	}
+	return nil
+}
+
+func (x *Streams) GetRelays() []string {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+func (x *Streams) GetOpened() [][]byte {
+	if x != nil {
+		return x.Opened
+	}
+	return nil
+}
+
+func (x *Streams) GetAnswerByS() int64 {
+	if x != nil {
+		return x.AnswerByS
+	}
+	return 0
+}
+
+func (x *Streams) GetNext() uint32 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *Streams) GetDay() int64 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *Streams) GetAnswers() uint32 {
+	if x != nil {
+		return x.Answers
+	}
+	return 0
+}
+
+func (x *Streams) GetHeard() uint64 {
+	if x != nil {
+		return x.Heard
+	}
+	return 0
+}
+
+type Stream struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chain         []byte                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
+	MadeS         int64                  `protobuf:"varint,2,opt,name=made_s,json=madeS,proto3" json:"made_s,omitempty"`
+	Used          uint32                 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stream) Reset() {
+	*x = Stream{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stream) ProtoMessage() {}
+
+func (x *Stream) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stream.ProtoReflect.Descriptor instead.
+func (*Stream) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Stream) GetChain() []byte {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+func (x *Stream) GetMadeS() int64 {
+	if x != nil {
+		return x.MadeS
+	}
+	return 0
+}
+
+func (x *Stream) GetUsed() uint32 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+type Inbound struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reader []byte                 `protobuf:"bytes,1,opt,name=reader,proto3" json:"reader,omitempty"`
+	Number uint32                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// When a later stream was first used; then this one ends a while after.
+	OverS int64 `protobuf:"varint,3,opt,name=over_s,json=overS,proto3" json:"over_s,omitempty"`
+	// Parts of envelopes that are not complete.
+	Parts []*Part `protobuf:"bytes,4,rep,name=parts,proto3" json:"parts,omitempty"`
+	// One more than the highest box found.
+	Reached uint64 `protobuf:"varint,5,opt,name=reached,proto3" json:"reached,omitempty"`
+	// How many boxes were read.
+	Read uint64 `protobuf:"varint,6,opt,name=read,proto3" json:"read,omitempty"`
+	// The number of the announcement; 0 for an invite's.
+	Said          uint64 `protobuf:"varint,7,opt,name=said,proto3" json:"said,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Inbound) Reset() {
+	*x = Inbound{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Inbound) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Inbound) ProtoMessage() {}
+
+func (x *Inbound) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
+func (*Inbound) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Inbound) GetReader() []byte {
+	if x != nil {
+		return x.Reader
+	}
+	return nil
+}
+
+func (x *Inbound) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Inbound) GetOverS() int64 {
+	if x != nil {
+		return x.OverS
+	}
+	return 0
+}
+
+func (x *Inbound) GetParts() []*Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *Inbound) GetReached() uint64 {
+	if x != nil {
+		return x.Reached
+	}
+	return 0
+}
+
+func (x *Inbound) GetRead() uint64 {
+	if x != nil {
+		return x.Read
+	}
+	return 0
+}
+
+func (x *Inbound) GetSaid() uint64 {
+	if x != nil {
+		return x.Said
+	}
+	return 0
+}
+
+type Part struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Payload       []byte                 `protobuf:"bytes,2,opt,name=payload,proto3" json:"payload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Part) Reset() {
+	*x = Part{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Part) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Part) ProtoMessage() {}
+
+func (x *Part) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Part.ProtoReflect.Descriptor instead.
+func (*Part) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Part) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Part) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+// Row "relays": the relays of this device, as links.
+type Relays struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Links []string               `protobuf:"bytes,1,rep,name=links,proto3" json:"links,omitempty"`
+	// Of the last announcement of a stream, to whomever.
+	Number        uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Relays) Reset() {
+	*x = Relays{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Relays) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Relays) ProtoMessage() {}
+
+func (x *Relays) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Relays.ProtoReflect.Descriptor instead.
+func (*Relays) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Relays) GetLinks() []string {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *Relays) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 // Row "contact/<account>".
 type Contact struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -372,7 +795,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -384,7 +807,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -397,7 +820,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{4}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Contact) GetDevice() []byte {
@@ -470,7 +893,7 @@ type OneTime struct {
 
 func (x *OneTime) Reset() {
 	*x = OneTime{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +905,7 @@ func (x *OneTime) String() string {
 func (*OneTime) ProtoMessage() {}
 
 func (x *OneTime) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +918,7 @@ func (x *OneTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OneTime.ProtoReflect.Descriptor instead.
 func (*OneTime) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{5}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OneTime) GetOneTime() []byte {
@@ -537,7 +960,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +972,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +985,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{6}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Accepted) GetUntilS() int64 {
@@ -597,7 +1020,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -609,7 +1032,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -622,7 +1045,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{7}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Sessions) GetSessions() []*Session {
@@ -714,7 +1137,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +1149,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +1162,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{8}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Session) GetAd() []byte {
@@ -817,7 +1240,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\fSignedPrekey\x12\x18\n" +
 	"\aprivate\x18\x01 \x01(\fR\aprivate\x12\x1d\n" +
 	"\n" +
-	"created_ms\x18\x02 \x01(\x03R\tcreatedMs\"\xae\x01\n" +
+	"created_ms\x18\x02 \x01(\x03R\tcreatedMs\"\x97\x02\n" +
 	"\x06Invite\x12\x16\n" +
 	"\x06invite\x18\x01 \x01(\fR\x06invite\x12\x16\n" +
 	"\x06bundle\x18\x02 \x01(\fR\x06bundle\x12\x16\n" +
@@ -825,7 +1248,42 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\bone_time\x18\x04 \x01(\fR\aoneTime\x12\x10\n" +
 	"\x03kem\x18\x05 \x01(\fR\x03kem\x12\x1b\n" +
 	"\texpires_s\x18\x06 \x01(\x03R\bexpiresS\x12\x12\n" +
-	"\x04used\x18\a \x01(\bR\x04used\"\xfd\x01\n" +
+	"\x04used\x18\a \x01(\bR\x04used\x12'\n" +
+	"\x03out\x18\b \x01(\v2\x15.kith.state.v1.StreamR\x03out\x12&\n" +
+	"\x02in\x18\t \x01(\v2\x16.kith.state.v1.InboundR\x02in\x12\x16\n" +
+	"\x06relays\x18\n" +
+	" \x03(\tR\x06relays\"\xd2\x02\n" +
+	"\aStreams\x12'\n" +
+	"\x03out\x18\x01 \x01(\v2\x15.kith.state.v1.StreamR\x03out\x12-\n" +
+	"\x06before\x18\x02 \x01(\v2\x15.kith.state.v1.StreamR\x06before\x12!\n" +
+	"\fannounced_by\x18\x03 \x01(\fR\vannouncedBy\x12&\n" +
+	"\x02in\x18\x04 \x03(\v2\x16.kith.state.v1.InboundR\x02in\x12\x16\n" +
+	"\x06relays\x18\x05 \x03(\tR\x06relays\x12\x16\n" +
+	"\x06opened\x18\x06 \x03(\fR\x06opened\x12\x1e\n" +
+	"\vanswer_by_s\x18\a \x01(\x03R\tanswerByS\x12\x12\n" +
+	"\x04next\x18\b \x01(\rR\x04next\x12\x10\n" +
+	"\x03day\x18\t \x01(\x03R\x03day\x12\x18\n" +
+	"\aanswers\x18\n" +
+	" \x01(\rR\aanswers\x12\x14\n" +
+	"\x05heard\x18\v \x01(\x04R\x05heard\"I\n" +
+	"\x06Stream\x12\x14\n" +
+	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x15\n" +
+	"\x06made_s\x18\x02 \x01(\x03R\x05madeS\x12\x12\n" +
+	"\x04used\x18\x03 \x01(\rR\x04used\"\xbd\x01\n" +
+	"\aInbound\x12\x16\n" +
+	"\x06reader\x18\x01 \x01(\fR\x06reader\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\x12\x15\n" +
+	"\x06over_s\x18\x03 \x01(\x03R\x05overS\x12)\n" +
+	"\x05parts\x18\x04 \x03(\v2\x13.kith.state.v1.PartR\x05parts\x12\x18\n" +
+	"\areached\x18\x05 \x01(\x04R\areached\x12\x12\n" +
+	"\x04read\x18\x06 \x01(\x04R\x04read\x12\x12\n" +
+	"\x04said\x18\a \x01(\x04R\x04said\"6\n" +
+	"\x04Part\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
+	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
+	"\x06Relays\x12\x14\n" +
+	"\x05links\x18\x01 \x03(\tR\x05links\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"\xfd\x01\n" +
 	"\aContact\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\fR\x06device\x12\x1f\n" +
 	"\vdevice_list\x18\x02 \x01(\fR\n" +
@@ -886,29 +1344,40 @@ func file_internal_engine_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_engine_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_internal_engine_statepb_state_proto_goTypes = []any{
 	(Stage)(0),           // 0: kith.state.v1.Stage
 	(*Self)(nil),         // 1: kith.state.v1.Self
 	(*Prekeys)(nil),      // 2: kith.state.v1.Prekeys
 	(*SignedPrekey)(nil), // 3: kith.state.v1.SignedPrekey
 	(*Invite)(nil),       // 4: kith.state.v1.Invite
-	(*Contact)(nil),      // 5: kith.state.v1.Contact
-	(*OneTime)(nil),      // 6: kith.state.v1.OneTime
-	(*Accepted)(nil),     // 7: kith.state.v1.Accepted
-	(*Sessions)(nil),     // 8: kith.state.v1.Sessions
-	(*Session)(nil),      // 9: kith.state.v1.Session
+	(*Streams)(nil),      // 5: kith.state.v1.Streams
+	(*Stream)(nil),       // 6: kith.state.v1.Stream
+	(*Inbound)(nil),      // 7: kith.state.v1.Inbound
+	(*Part)(nil),         // 8: kith.state.v1.Part
+	(*Relays)(nil),       // 9: kith.state.v1.Relays
+	(*Contact)(nil),      // 10: kith.state.v1.Contact
+	(*OneTime)(nil),      // 11: kith.state.v1.OneTime
+	(*Accepted)(nil),     // 12: kith.state.v1.Accepted
+	(*Sessions)(nil),     // 13: kith.state.v1.Sessions
+	(*Session)(nil),      // 14: kith.state.v1.Session
 }
 var file_internal_engine_statepb_state_proto_depIdxs = []int32{
-	3, // 0: kith.state.v1.Prekeys.signed:type_name -> kith.state.v1.SignedPrekey
-	3, // 1: kith.state.v1.Prekeys.last_resort:type_name -> kith.state.v1.SignedPrekey
-	0, // 2: kith.state.v1.Contact.stage:type_name -> kith.state.v1.Stage
-	9, // 3: kith.state.v1.Sessions.sessions:type_name -> kith.state.v1.Session
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3,  // 0: kith.state.v1.Prekeys.signed:type_name -> kith.state.v1.SignedPrekey
+	3,  // 1: kith.state.v1.Prekeys.last_resort:type_name -> kith.state.v1.SignedPrekey
+	6,  // 2: kith.state.v1.Invite.out:type_name -> kith.state.v1.Stream
+	7,  // 3: kith.state.v1.Invite.in:type_name -> kith.state.v1.Inbound
+	6,  // 4: kith.state.v1.Streams.out:type_name -> kith.state.v1.Stream
+	6,  // 5: kith.state.v1.Streams.before:type_name -> kith.state.v1.Stream
+	7,  // 6: kith.state.v1.Streams.in:type_name -> kith.state.v1.Inbound
+	8,  // 7: kith.state.v1.Inbound.parts:type_name -> kith.state.v1.Part
+	0,  // 8: kith.state.v1.Contact.stage:type_name -> kith.state.v1.Stage
+	14, // 9: kith.state.v1.Sessions.sessions:type_name -> kith.state.v1.Session
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_internal_engine_statepb_state_proto_init() }
@@ -922,7 +1391,7 @@ func file_internal_engine_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_engine_statepb_state_proto_rawDesc), len(file_internal_engine_statepb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,11 +32,18 @@ type Content struct {
 	Lamport uint64 `protobuf:"varint,2,opt,name=lamport,proto3" json:"lamport,omitempty"`
 	// When the sender's clock says it was written, milliseconds since 1970.
 	SentAtMs int64 `protobuf:"varint,3,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
+	// Ids of envelopes of the other side's that came by boxes and were opened.
+	Opened [][]byte `protobuf:"bytes,4,rep,name=opened,proto3" json:"opened,omitempty"`
+	// Addresses of boxes of the other side's that were not found though later ones
+	// were.
+	Missing [][]byte `protobuf:"bytes,5,rep,name=missing,proto3" json:"missing,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
 	//	*Content_Hello
 	//	*Content_Message
 	//	*Content_Receipt
+	//	*Content_Boxes
+	//	*Content_Nothing
 	Body          isContent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -93,6 +100,20 @@ func (x *Content) GetSentAtMs() int64 {
 	return 0
 }
 
+func (x *Content) GetOpened() [][]byte {
+	if x != nil {
+		return x.Opened
+	}
+	return nil
+}
+
+func (x *Content) GetMissing() [][]byte {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
 func (x *Content) GetBody() isContent_Body {
 	if x != nil {
 		return x.Body
@@ -127,6 +148,24 @@ func (x *Content) GetReceipt() *Receipt {
 	return nil
 }
 
+func (x *Content) GetBoxes() *Boxes {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Boxes); ok {
+			return x.Boxes
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetNothing() *Nothing {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Nothing); ok {
+			return x.Nothing
+		}
+	}
+	return nil
+}
+
 type isContent_Body interface {
 	isContent_Body()
 }
@@ -143,11 +182,60 @@ type Content_Receipt struct {
 	Receipt *Receipt `protobuf:"bytes,12,opt,name=receipt,proto3,oneof"`
 }
 
+type Content_Boxes struct {
+	Boxes *Boxes `protobuf:"bytes,13,opt,name=boxes,proto3,oneof"`
+}
+
+type Content_Nothing struct {
+	Nothing *Nothing `protobuf:"bytes,14,opt,name=nothing,proto3,oneof"`
+}
+
 func (*Content_Hello) isContent_Body() {}
 
 func (*Content_Message) isContent_Body() {}
 
 func (*Content_Receipt) isContent_Body() {}
+
+func (*Content_Boxes) isContent_Body() {}
+
+func (*Content_Nothing) isContent_Body() {}
+
+// Said when there is only something to acknowledge.
+type Nothing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Nothing) Reset() {
+	*x = Nothing{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Nothing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Nothing) ProtoMessage() {}
+
+func (x *Nothing) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Nothing.ProtoReflect.Descriptor instead.
+func (*Nothing) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+}
 
 // The first content in each direction of a session, and again when something
 // in it changed.
@@ -160,14 +248,16 @@ type Hello struct {
 	// Multiaddrs under which the sending device may be reached now.
 	Addrs []string `protobuf:"bytes,3,rep,name=addrs,proto3" json:"addrs,omitempty"`
 	// In the first message of a session: its generation, from 1.
-	Generation    uint64 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	Generation uint64 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Where the sender's boxes for this device are from now on.
+	Boxes         *Boxes `protobuf:"bytes,5,opt,name=boxes,proto3" json:"boxes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +269,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +282,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Hello) GetDeviceList() []byte {
@@ -223,6 +313,78 @@ func (x *Hello) GetGeneration() uint64 {
 	return 0
 }
 
+func (x *Hello) GetBoxes() *Boxes {
+	if x != nil {
+		return x.Boxes
+	}
+	return nil
+}
+
+// Where boxes on relays are, docs/spec/boxing.md.
+type Boxes struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The secret of a chain of the sender's, 32 bytes.
+	Root []byte `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
+	// The relays the sender uses, as links.
+	Relays []string `protobuf:"bytes,2,rep,name=relays,proto3" json:"relays,omitempty"`
+	// Grows with each that a device says, so that the order in which they come
+	// does not matter.
+	Number        uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Boxes) Reset() {
+	*x = Boxes{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Boxes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Boxes) ProtoMessage() {}
+
+func (x *Boxes) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Boxes.ProtoReflect.Descriptor instead.
+func (*Boxes) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Boxes) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *Boxes) GetRelays() []string {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+func (x *Boxes) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
@@ -233,7 +395,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -245,7 +407,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -258,7 +420,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Message) GetText() string {
@@ -288,7 +450,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -300,7 +462,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -313,7 +475,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Attachment) GetPointer() []byte {
@@ -347,7 +509,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +521,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +534,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Receipt) GetRead() [][]byte {
@@ -386,17 +548,22 @@ var File_internal_wire_contentpb_content_proto protoreflect.FileDescriptor
 
 const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\n" +
-	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\xf5\x01\n" +
+	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\x8d\x03\n" +
 	"\aContent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\alamport\x18\x02 \x01(\x04R\alamport\x12\x1c\n" +
 	"\n" +
-	"sent_at_ms\x18\x03 \x01(\x03R\bsentAtMs\x12.\n" +
+	"sent_at_ms\x18\x03 \x01(\x03R\bsentAtMs\x12\x16\n" +
+	"\x06opened\x18\x04 \x03(\fR\x06opened\x12\x18\n" +
+	"\amissing\x18\x05 \x03(\fR\amissing\x12.\n" +
 	"\x05hello\x18\n" +
 	" \x01(\v2\x16.kith.content.v1.HelloH\x00R\x05hello\x124\n" +
 	"\amessage\x18\v \x01(\v2\x18.kith.content.v1.MessageH\x00R\amessage\x124\n" +
-	"\areceipt\x18\f \x01(\v2\x18.kith.content.v1.ReceiptH\x00R\areceiptB\x06\n" +
-	"\x04body\"r\n" +
+	"\areceipt\x18\f \x01(\v2\x18.kith.content.v1.ReceiptH\x00R\areceipt\x12.\n" +
+	"\x05boxes\x18\r \x01(\v2\x16.kith.content.v1.BoxesH\x00R\x05boxes\x124\n" +
+	"\anothing\x18\x0e \x01(\v2\x18.kith.content.v1.NothingH\x00R\anothingB\x06\n" +
+	"\x04body\"\t\n" +
+	"\aNothing\"\xa0\x01\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vdevice_list\x18\x01 \x01(\fR\n" +
 	"deviceList\x12\x12\n" +
@@ -404,7 +571,12 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\x05addrs\x18\x03 \x03(\tR\x05addrs\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x04 \x01(\x04R\n" +
-	"generation\"P\n" +
+	"generation\x12,\n" +
+	"\x05boxes\x18\x05 \x01(\v2\x16.kith.content.v1.BoxesR\x05boxes\"K\n" +
+	"\x05Boxes\x12\x12\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\x12\x16\n" +
+	"\x06relays\x18\x02 \x03(\tR\x06relays\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\"P\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x121\n" +
 	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\"N\n" +
@@ -428,24 +600,29 @@ func file_internal_wire_contentpb_content_proto_rawDescGZIP() []byte {
 	return file_internal_wire_contentpb_content_proto_rawDescData
 }
 
-var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Content)(nil),    // 0: kith.content.v1.Content
-	(*Hello)(nil),      // 1: kith.content.v1.Hello
-	(*Message)(nil),    // 2: kith.content.v1.Message
-	(*Attachment)(nil), // 3: kith.content.v1.Attachment
-	(*Receipt)(nil),    // 4: kith.content.v1.Receipt
+	(*Nothing)(nil),    // 1: kith.content.v1.Nothing
+	(*Hello)(nil),      // 2: kith.content.v1.Hello
+	(*Boxes)(nil),      // 3: kith.content.v1.Boxes
+	(*Message)(nil),    // 4: kith.content.v1.Message
+	(*Attachment)(nil), // 5: kith.content.v1.Attachment
+	(*Receipt)(nil),    // 6: kith.content.v1.Receipt
 }
 var file_internal_wire_contentpb_content_proto_depIdxs = []int32{
-	1, // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
-	2, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
-	4, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
-	3, // 3: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	2, // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
+	4, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
+	6, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
+	3, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
+	1, // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
+	3, // 5: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
+	5, // 6: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_internal_wire_contentpb_content_proto_init() }
@@ -457,6 +634,8 @@ func file_internal_wire_contentpb_content_proto_init() {
 		(*Content_Hello)(nil),
 		(*Content_Message)(nil),
 		(*Content_Receipt)(nil),
+		(*Content_Boxes)(nil),
+		(*Content_Nothing)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -464,7 +643,7 @@ func file_internal_wire_contentpb_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_wire_contentpb_content_proto_rawDesc), len(file_internal_wire_contentpb_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kith/box"
+	"kith/internal/boxstore"
+	"kith/internal/cli"
+	"kith/internal/relay"
+	"kith/internal/relaynet"
+)
+
+// The files of a relay's home.
+const (
+	relayKeyFile = "relay.key"
+	relayDir     = "boxes"
+)
+
+// Relay runs a relay until ctx ends.
+func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
+	key, err := relayKey(o.Home)
+	if err != nil {
+		return err
+	}
+	store, err := boxstore.Open(filepath.Join(o.Home, relayDir), box.Day(time.Now()), boxstore.Options{Cap: o.Bytes})
+	if err != nil {
+		return relayError(err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	listener, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w", err)
+	}
+	is := box.Relay{Key: [32]byte(key.Public().(ed25519.PublicKey)), Addrs: o.Public}
+	if len(is.Addrs) == 0 {
+		is.Addrs = relayAddrs(listener.Addr())
+	}
+	if _, err := box.ParseRelay(is.String()); err != nil {
+		listener.Close()
+		return &cli.Error{Text: "an address of this relay is not host:port", Hint: "such as --public relay.example.org:4747; at most four", Exit: 2}
+	}
+	server, err := relaynet.NewServer(relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), store), Version: l.Version(),
+		Log: func(line string) { fmt.Fprintln(o.Log, time.Now().UTC().Format("2006-01-02 15:04"), line) }})
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer server.Close()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	o.Ready(is.String())
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+// relayKey reads the relay's key, or makes it. It names the relay and is no key to
+// what the relay holds.
+func relayKey(home string) (ed25519.PrivateKey, error) {
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(home, relayKeyFile)
+	seed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		seed = make([]byte, ed25519.SeedSize)
+		rand.Read(seed)
+		err = writeKey(path, seed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(seed) != ed25519.SeedSize {
+		return nil, &cli.Error{Text: relayKeyFile + " is damaged", Hint: "restore it from a copy, or remove it: then this is another relay", Exit: 1}
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+func writeKey(path string, seed []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(seed); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// relayAddrs guesses under which addresses a relay is reached that listens on all of
+// them: those of this machine that others can reach, or its loopback.
+func relayAddrs(a net.Addr) []string {
+	bound, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return nil
+	}
+	if !bound.Addr().IsUnspecified() {
+		return []string{bound.String()}
+	}
+	var near, far []string
+	all, _ := net.InterfaceAddrs() // without any, the loopback is named
+	for _, x := range all {
+		p, err := netip.ParsePrefix(x.String())
+		if err != nil || p.Addr().IsLinkLocalUnicast() || p.Addr().IsLoopback() {
+			continue
+		}
+		text := netip.AddrPortFrom(p.Addr().WithZone(""), bound.Port()).String()
+		if p.Addr().IsPrivate() {
+			near = append(near, text)
+		} else {
+			far = append(far, text)
+		}
+	}
+	addrs := append(far, near...)
+	if len(addrs) == 0 {
+		addrs = []string{netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), bound.Port()).String()}
+	}
+	return addrs[:min(len(addrs), box.MaxAddrs)]
+}
+
+func relayError(err error) error {
+	switch {
+	case errors.Is(err, boxstore.ErrInUse):
+		return cli.NotNow("a relay runs in this home already", "end it first, or give another --home")
+	case errors.Is(err, boxstore.ErrFull):
+		return &cli.Error{Text: "the disk is full", Hint: "free some space", Exit: 1}
+	}
+	return err
+}

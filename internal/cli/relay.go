@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"connectrpc.com/connect"
+
+	apiv1 "kith/api/v1"
+)
+
+// RelayOptions is what relay is asked for.
+type RelayOptions struct {
+	Home   string
+	Listen string
+	Public []string // host:port under which it is reached, for its link
+	Bytes  int64    // the most it holds
+	// Ready is called once, when the relay can be reached.
+	Ready func(link string)
+	// Log gets lines that say nothing about anybody.
+	Log io.Writer
+}
+
+type relayCmd struct {
+	Listen string   `help:"Where to listen." default:"0.0.0.0:4747" placeholder:"HOST:PORT"`
+	Public []string `help:"Address by which others reach this relay, if it is another; may be given again." placeholder:"HOST:PORT" sep:"none"`
+	Max    int64    `help:"The most it holds, in MiB." default:"1024" placeholder:"MIB"`
+}
+
+// Help is shown below the flags.
+func (c *relayCmd) Help() string {
+	return `A relay holds sealed boxes for people who are away, until they are fetched or
+expire. It cannot tell who writes to whom, keeps nothing about anybody on its
+disk or in its log, and needs no account: only a home of its own.
+
+Examples:
+  kith --home ~/relay relay --public relay.example.org:4747
+  kith relays add kith-relay://...       then, on each device that is to use it`
+}
+
+func (c *relayCmd) Run(e *env) error {
+	o := RelayOptions{Home: e.home, Listen: c.Listen, Public: c.Public, Bytes: c.Max << 20, Log: e.errOut}
+	o.Ready = func(link string) {
+		if e.json {
+			e.printJSON(struct {
+				Ready bool   `json:"ready"`
+				Link  string `json:"link"`
+			}{true, link})
+			return
+		}
+		e.printf("ready %s\n", link)
+	}
+	return e.local.Relay(e.ctx, o)
+}
+
+type relaysCmd struct {
+	List   relaysListCmd   `cmd:"" default:"1" help:"List the relays this node uses."`
+	Add    relaysAddCmd    `cmd:"" help:"Use a relay from now on; contacts hear of it."`
+	Remove relaysRemoveCmd `cmd:"" help:"Stop using a relay."`
+}
+
+type relaysListCmd struct{}
+
+func (c *relaysListCmd) Run(e *env) error {
+	r, err := e.dial().Relays(e.ctx, connect.NewRequest(&apiv1.RelaysRequest{}))
+	if err != nil {
+		return e.explain(err)
+	}
+	if len(r.Msg.GetRelays()) == 0 && !e.json {
+		fmt.Fprintln(e.errOut, "no relays: messages to people who are away wait here until both are online; kith relays add LINK")
+	}
+	for _, x := range r.Msg.GetRelays() {
+		state := "not asked yet"
+		switch {
+		case x.GetReachable():
+			state = "answers"
+		case x.GetAsked():
+			state = "does not answer"
+		}
+		if e.json {
+			err = e.printJSON(struct {
+				Link  string `json:"link"`
+				State string `json:"state"`
+			}{x.GetLink(), state})
+		} else {
+			err = e.printf("%-16s %s\n", state, x.GetLink())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type relaysAddCmd struct {
+	Link string `arg:"" help:"What kith relay printed when it started." placeholder:"LINK"`
+}
+
+func (c *relaysAddCmd) Run(e *env) error {
+	_, err := e.dial().AddRelay(e.ctx, connect.NewRequest(&apiv1.AddRelayRequest{Link: c.Link}))
+	return e.explain(err)
+}
+
+type relaysRemoveCmd struct {
+	Link string `arg:"" help:"As kith relays shows it." placeholder:"LINK"`
+}
+
+func (c *relaysRemoveCmd) Run(e *env) error {
+	_, err := e.dial().RemoveRelay(e.ctx, connect.NewRequest(&apiv1.RemoveRelayRequest{Link: c.Link}))
+	return e.explain(err)
+}

@@ -1,0 +1,345 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"kith/box"
+	"kith/identity"
+	"kith/internal/engine/statepb"
+	"kith/internal/wire"
+	"kith/pqxdh"
+)
+
+// boxFound opens what a watched box holds. What does not open is a relay's lie and
+// changes nothing; what opens is done with, whatever is in it. Spec: boxing.md, BG-08.
+func (s *step) boxFound(in BoxFound) error {
+	row, invite, inbound, err := s.inbound(in.Group)
+	if err != nil || inbound == nil {
+		return err
+	}
+	r, err := box.ParseReader(inbound.GetReader())
+	if err != nil {
+		return fmt.Errorf("engine: boxes row: %w", err)
+	}
+	index, payload, err := r.Open(in.Box, in.Expiry, in.Cell)
+	if err != nil {
+		s.boxChange(WrongBox{in.Group, in.Box})
+		return nil
+	}
+	del, err := r.Delete(in.Box)
+	if err != nil {
+		return err
+	}
+	request, err := del.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	s.boxChange(DeleteBox{in.Group, in.Box, request})
+	r.Done(index)
+	inbound.Read++
+	inbound.Reached = max(inbound.GetReached(), index+1)
+	if inbound.Reader, err = r.MarshalBinary(); err != nil {
+		return err
+	}
+	envelope := assemble(inbound, index, payload)
+	if row != nil {
+		s.laterStream(row, inbound)
+	}
+	if err := s.saveInbound(in.Group, row, invite); err != nil {
+		return err
+	}
+	if err := s.watch(in.Group, inbound); err != nil {
+		return err
+	}
+	if envelope == nil {
+		return nil
+	}
+	return s.fromBox(in.Group, envelope)
+}
+
+// boxSkipped moves past a box that this device read before it forgot so.
+func (s *step) boxSkipped(in BoxSkipped) error {
+	row, invite, inbound, err := s.inbound(in.Group)
+	if err != nil || inbound == nil {
+		return err
+	}
+	r, err := box.ParseReader(inbound.GetReader())
+	if err != nil {
+		return fmt.Errorf("engine: boxes row: %w", err)
+	}
+	index, ok := r.Index(in.Box)
+	if !ok {
+		return nil
+	}
+	r.Done(index)
+	inbound.Read++
+	inbound.Reached = max(inbound.GetReached(), index+1)
+	if inbound.Reader, err = r.MarshalBinary(); err != nil {
+		return err
+	}
+	if err := s.saveInbound(in.Group, row, invite); err != nil {
+		return err
+	}
+	return s.watch(in.Group, inbound)
+}
+
+// inbound finds the stream a group names, nil if it is over, and the row it is in.
+func (s *step) inbound(g BoxGroup) (*statepb.Streams, *statepb.Invite, *statepb.Inbound, error) {
+	if d, number, ok := deviceOfGroup(g); ok {
+		row, err := s.streams(d)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		for _, in := range row.GetIn() {
+			if in.GetNumber() == number {
+				return row, nil, in, nil
+			}
+		}
+		return nil, nil, nil, nil
+	}
+	if len(g) < 2 || g[:2] != "i/" {
+		return nil, nil, nil, nil
+	}
+	invite := &statepb.Invite{}
+	if _, err := s.load(StateKey(prefixInvite+string(g[2:])), invite); err != nil {
+		return nil, nil, nil, err
+	}
+	return nil, invite, invite.GetIn(), nil
+}
+
+func (s *step) saveInbound(g BoxGroup, row *statepb.Streams, invite *statepb.Invite) error {
+	if invite != nil {
+		return s.save(StateKey(prefixInvite+string(g[2:])), invite)
+	}
+	d, _, _ := deviceOfGroup(g)
+	return s.saveStreams(d, row)
+}
+
+// laterStream notes that the other side writes to this stream, so that those before
+// it end soon.
+func (s *step) laterStream(row *statepb.Streams, now *statepb.Inbound) {
+	for _, in := range row.GetIn() {
+		if in.GetSaid() < now.GetSaid() && in.GetOverS() == 0 {
+			in.OverS = s.now.Add(StreamGrace).Unix()
+		}
+	}
+}
+
+// assemble adds a part to those of its envelope and returns the envelope when it
+// is whole. Parts are bounded, the oldest go first.
+func assemble(in *statepb.Inbound, index uint64, payload []byte) []byte {
+	in.Parts = append(in.Parts, &statepb.Part{Index: index, Payload: payload})
+	parts := map[uint64][]byte{}
+	for _, p := range in.GetParts() {
+		parts[p.GetIndex()] = p.GetPayload()
+	}
+	envelope, used := box.Join(index, parts)
+	in.Parts = slices.DeleteFunc(in.Parts, func(p *statepb.Part) bool { return slices.Contains(used, p.GetIndex()) })
+	if over := len(in.Parts) - MaxParts; over > 0 {
+		in.Parts = slices.Delete(in.Parts, 0, over)
+	}
+	return envelope
+}
+
+// fromBox takes an envelope that came by boxes. What is refused changes nothing
+// but that the boxes are done with.
+func (s *step) fromBox(g BoxGroup, envelope []byte) error {
+	from, _, ok := deviceOfGroup(g)
+	if !ok {
+		if from, ok = s.guest(g, envelope); !ok {
+			return nil
+		}
+	}
+	sub := &step{View: s, now: s.now, self: s.self, boxed: true, up: &Update{State: map[StateKey][]byte{}}}
+	err := sub.receive(Received{From: from, Envelope: envelope})
+	if errors.Is(err, ErrRefused) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.merge(sub.up)
+	if !sub.up.Ack || sub.silent {
+		return nil
+	}
+	return s.opened(from, wire.IDOf(envelope))
+}
+
+// guest reads from an initial who takes up an invite: nobody vouches for the device
+// before the handshake does.
+func (s *step) guest(g BoxGroup, envelope []byte) (d identity.DeviceID, ok bool) {
+	e, err := wire.ParseEnvelope(envelope)
+	if err != nil || e.Kind != wire.KindInitial || inviteGroup(e.Invite) != g {
+		return d, false
+	}
+	row := &statepb.Invite{}
+	if _, err := s.load(inviteKey(e.Invite), row); err != nil || len(row.GetInvite()) == 0 {
+		return d, false
+	}
+	inv, err := identity.ParseInvite(string(row.GetInvite()))
+	if err != nil {
+		return d, false
+	}
+	payload, err := wire.OpenFromInvite(inv.SealKey(), wire.KindInitial, e.Invite, e.Body)
+	if err != nil {
+		return d, false
+	}
+	initialBytes, _, ok := splitTwo(payload)
+	if !ok {
+		return d, false
+	}
+	initial, err := pqxdh.ParseInitial(initialBytes)
+	if err != nil {
+		return d, false
+	}
+	return initial.Sender.Device, true
+}
+
+// merge takes over what a step within this one decided.
+func (s *step) merge(up *Update) {
+	maps.Copy(s.up.State, up.State)
+	s.up.Events = append(s.up.Events, up.Events...)
+	s.up.Outgoing = append(s.up.Outgoing, up.Outgoing...)
+	s.up.Drop = append(s.up.Drop, up.Drop...)
+	s.up.Seen = append(s.up.Seen, up.Seen...)
+	s.up.Wants = append(s.up.Wants, up.Wants...)
+	s.up.Cells = append(s.up.Cells, up.Cells...)
+	s.up.DropCells = append(s.up.DropCells, up.DropCells...)
+	s.up.Boxes = append(s.up.Boxes, up.Boxes...)
+	for d, addrs := range up.Addrs {
+		s.addrs(d, addrs)
+	}
+}
+
+// opened remembers to acknowledge an envelope, with whatever is said next or by
+// itself after a while that nobody can foresee.
+func (s *step) opened(d identity.DeviceID, id wire.EnvelopeID) error {
+	row, err := s.streams(d)
+	if err != nil {
+		return err
+	}
+	if len(row.GetOpened()) < 4*wire.MaxOpened {
+		row.Opened = append(row.Opened, id[:])
+	}
+	var draw [8]byte
+	rand.Read(draw[:])
+	wait := AnswerLeast + time.Duration(binary.BigEndian.Uint64(draw[:])%uint64(AnswerMost-AnswerLeast))
+	if gaps(row) {
+		wait = AnswerLeast
+	}
+	if by := s.now.Add(wait); row.GetAnswerByS() == 0 || by.Unix() < row.GetAnswerByS() {
+		row.AnswerByS = by.Unix() + 1
+	}
+	s.wake(time.Unix(row.GetAnswerByS(), 0))
+	return s.saveStreams(d, row)
+}
+
+// gaps reports whether boxes are missing though later ones were found.
+func gaps(row *statepb.Streams) bool {
+	for _, in := range row.GetIn() {
+		if len(missing(in)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// missing gives the boxes that were not found though later ones were.
+func missing(in *statepb.Inbound) (all [][32]byte) {
+	if in.GetReached() == in.GetRead() {
+		return nil
+	}
+	r, err := box.ParseReader(in.GetReader())
+	if err != nil {
+		return nil
+	}
+	for _, k := range r.Missing(box.Window) {
+		if k.Index < in.GetReached() {
+			all = append(all, k.Box)
+		}
+	}
+	return all
+}
+
+// attach lets a content acknowledge what came by boxes, and say what is missing.
+func (s *step) attach(d identity.DeviceID, c *wire.Content) error {
+	row, err := s.streams(d)
+	if err != nil {
+		return err
+	}
+	var lost [][32]byte
+	for _, in := range row.GetIn() {
+		lost = append(lost, missing(in)...)
+	}
+	if len(row.GetOpened()) == 0 && len(lost) == 0 {
+		return nil
+	}
+	c.Missing = lost[:min(len(lost), wire.MaxMissing)]
+	n := min(len(row.GetOpened()), wire.MaxOpened)
+	for _, id := range row.GetOpened()[:n] {
+		c.Opened = append(c.Opened, wire.EnvelopeID(id))
+	}
+	row.Opened = row.GetOpened()[n:]
+	if len(row.Opened) == 0 {
+		row.AnswerByS = 0
+	}
+	return s.saveStreams(d, row)
+}
+
+// attached takes what a content says about boxes of ours.
+func (s *step) attached(from identity.DeviceID, c *wire.Content) error {
+	for _, id := range c.Opened {
+		if err := s.acked(Acked{From: from, ID: id}); err != nil && !errors.Is(err, ErrRefused) {
+			return err
+		}
+	}
+	if len(c.Missing) > 0 {
+		s.boxChange(AskAgain{c.Missing})
+	}
+	return nil
+}
+
+// receiveBoxes takes a stream that the other side begins, and its relays.
+func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
+	row, err := s.streams(from)
+	if err != nil {
+		return err
+	}
+	row.Next++
+	in, err := newInbound(box.NewReader(b.Root, from, s.self.device.ID()), row.GetNext())
+	if err != nil {
+		return err
+	}
+	in.Said = b.Number
+	place := slices.IndexFunc(row.In, func(x *statepb.Inbound) bool { return x.GetSaid() < b.Number })
+	if place < 0 {
+		place = len(row.In)
+	}
+	row.In = slices.Insert(row.In, place, in)
+	for len(row.In) > MaxStreams {
+		last := row.In[len(row.In)-1]
+		s.boxChange(WatchBoxes{Group: inGroup(from, last.GetNumber())})
+		row.In = row.In[:len(row.In)-1]
+	}
+	if b.Number >= row.GetHeard() {
+		row.Relays, row.Heard = b.Relays, b.Number
+	}
+	if err := s.saveStreams(from, row); err != nil {
+		return err
+	}
+	return s.tellGroups(from, row)
+}
+
+func newInbound(r *box.Reader, number uint32) (*statepb.Inbound, error) {
+	b, err := r.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return &statepb.Inbound{Reader: b, Number: number}, nil
+}

@@ -1,0 +1,340 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kith/box"
+	"kith/identity"
+	"kith/internal/engine/statepb"
+	"kith/internal/wire"
+)
+
+// Boxes on relays carry envelopes between devices that are not up at the same
+// time. Each device has a stream of boxes for every other: a chain of addresses
+// and keys that only the two can compute. Spec: boxing.md.
+
+// BoxGroup names the boxes of one stream: "d/<device>/<number>" for what a contact's
+// device writes, "d/<device>" for what is written for it, "i/<invite>" for both
+// streams of an invite.
+type BoxGroup string
+
+// Cell is what one box is to hold: a request to relays, byte for byte the same
+// each time it is made.
+type Cell struct {
+	Box      [32]byte
+	Envelope wire.EnvelopeID // what it carries a part of
+	Group    BoxGroup
+	Expiry   uint32 // days since 1970
+	Held     int    // how many relays said that they hold it
+	Put      []byte
+}
+
+// BoxRelays says on which relays the boxes of a group lie.
+type BoxRelays struct {
+	Group  BoxGroup
+	Relays []box.Relay
+}
+
+// WatchBoxes says which boxes of a group are looked for from now on, the next one
+// first; none when the group is over.
+type WatchBoxes struct {
+	Group BoxGroup
+	Boxes [][32]byte
+}
+
+// DeleteBox says that a box was read and is to go.
+type DeleteBox struct {
+	Group BoxGroup
+	Box   [32]byte
+	Del   []byte
+}
+
+// WrongBox says that what was found in a box is not what belongs there.
+type WrongBox struct {
+	Group BoxGroup
+	Box   [32]byte
+}
+
+// AskAgain says that the other side misses boxes of ours.
+type AskAgain struct{ Boxes [][32]byte }
+
+// BoxChange is something the placement of boxes has to know: one of the five
+// types above.
+type BoxChange interface{ boxChange() }
+
+func (BoxRelays) boxChange()  {}
+func (WatchBoxes) boxChange() {}
+func (DeleteBox) boxChange()  {}
+func (WrongBox) boxChange()   {}
+func (AskAgain) boxChange()   {}
+
+// BoxUp says that an envelope of the outbox cannot be handed over directly now:
+// it goes into boxes, if there are relays and the other side knows where to look.
+type BoxUp struct{ ID wire.EnvelopeID }
+
+// BoxStored says that so many relays hold a box.
+type BoxStored struct {
+	Box        [32]byte
+	On, Wanted int
+}
+
+// BoxGone says that a box of ours was deleted by whoever read it.
+type BoxGone struct{ Box [32]byte }
+
+// BoxTaken says that a box of ours holds something else: this device wrote to it
+// once and forgot, having gone back to an older state.
+type BoxTaken struct{ Box [32]byte }
+
+// BoxFound is what a watched box holds; the signature over it is the box's.
+type BoxFound struct {
+	Group  BoxGroup
+	Box    [32]byte
+	Expiry uint32
+	Cell   []byte
+}
+
+// BoxSkipped says that a watched box was read and deleted before, by this device
+// before it went back to an older state.
+type BoxSkipped struct {
+	Group BoxGroup
+	Box   [32]byte
+}
+
+// AddRelay is a command: use a relay from now on.
+type AddRelay struct{ Relay box.Relay }
+
+// RemoveRelay is a command: stop using a relay.
+type RemoveRelay struct{ Relay box.RelayID }
+
+func (BoxUp) input()       {}
+func (BoxStored) input()   {}
+func (BoxGone) input()     {}
+func (BoxTaken) input()    {}
+func (BoxFound) input()    {}
+func (BoxSkipped) input()  {}
+func (AddRelay) input()    {}
+func (RemoveRelay) input() {}
+
+const keyRelays StateKey = "relays"
+
+const prefixStreams = "boxes/"
+
+func streamsKey(d identity.DeviceID) StateKey {
+	return StateKey(prefixStreams + hex.EncodeToString(d[:]))
+}
+
+func outGroup(d identity.DeviceID) BoxGroup { return BoxGroup("d/" + hex.EncodeToString(d[:])) }
+func inGroup(d identity.DeviceID, number uint32) BoxGroup {
+	return BoxGroup(fmt.Sprintf("%s/%d", outGroup(d), number))
+}
+func inviteGroup(id wire.InviteID) BoxGroup { return BoxGroup("i/" + hex.EncodeToString(id[:])) }
+
+// deviceOfGroup reads the device and the number of an inbound stream.
+func deviceOfGroup(g BoxGroup) (d identity.DeviceID, number uint32, ok bool) {
+	rest, ok := strings.CutPrefix(string(g), "d/")
+	if !ok {
+		return d, 0, false
+	}
+	name, n, ok := strings.Cut(rest, "/")
+	if !ok {
+		return d, 0, false
+	}
+	b, err := hex.DecodeString(name)
+	if err != nil || len(b) != copy(d[:], b) {
+		return d, 0, false
+	}
+	_, err = fmt.Sscanf(n, "%d", &number)
+	return d, number, err == nil
+}
+
+// streams reads the streams with a device.
+func (s *step) streams(d identity.DeviceID) (*statepb.Streams, error) {
+	row := &statepb.Streams{}
+	if _, err := s.load(streamsKey(d), row); err != nil {
+		return nil, err
+	}
+	if today := s.now.Unix() / (24 * 3600); row.GetDay() != today {
+		row.Day, row.Answers = today, 0
+	}
+	return row, nil
+}
+
+func (s *step) saveStreams(d identity.DeviceID, row *statepb.Streams) error {
+	return s.save(streamsKey(d), row)
+}
+
+func (s *step) boxChange(c BoxChange) { s.up.Boxes = append(s.up.Boxes, c) }
+
+// ownRelays reads the links of this device's relays.
+func (s *step) ownRelays() ([]string, error) {
+	row := &statepb.Relays{}
+	_, err := s.load(keyRelays, row)
+	return row.GetLinks(), err
+}
+
+// circle gives the relays that both this device and the other know of: on these
+// their boxes lie.
+func (s *step) circle(theirs []string) ([]box.Relay, error) {
+	own, err := s.ownRelays()
+	if err != nil {
+		return nil, err
+	}
+	return parseRelays(append(slices.Clone(own), theirs...)), nil
+}
+
+// parseRelays reads links; what is none is left out, and of two with one key the
+// first counts.
+func parseRelays(links []string) []box.Relay {
+	var all []box.Relay
+	for _, link := range links {
+		r, err := box.ParseRelay(link)
+		if err != nil || slices.ContainsFunc(all, func(x box.Relay) bool { return x.ID() == r.ID() }) {
+			continue
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// RelaysOf returns the relays of this device. The error is local.
+func RelaysOf(v View) ([]box.Relay, error) {
+	s := &step{View: v, up: &Update{}}
+	own, err := s.ownRelays()
+	return parseRelays(own), err
+}
+
+// BoxesNow returns what the placement of boxes has to know at start: relays and
+// watched boxes of every group. The cells are in the store. The error is local.
+func BoxesNow(v View, now time.Time) ([]BoxChange, error) {
+	s := &step{View: v, now: now, up: &Update{State: map[StateKey][]byte{}}}
+	if err := s.allGroups(); err != nil {
+		return nil, err
+	}
+	return s.up.Boxes, nil
+}
+
+// allGroups tells of every group.
+func (s *step) allGroups() error {
+	keys, err := s.StateKeys(prefixStreams)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		d, ok := deviceIn(k, prefixStreams)
+		if !ok {
+			return fmt.Errorf("engine: row %s is damaged", prefixStreams)
+		}
+		row, err := s.streams(d)
+		if err != nil {
+			return err
+		}
+		if err := s.tellGroups(d, row); err != nil {
+			return err
+		}
+	}
+	keys, err = s.StateKeys(prefixInvite)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		row := &statepb.Invite{}
+		if _, err := s.load(k, row); err != nil {
+			return err
+		}
+		if row.GetIn() == nil {
+			continue
+		}
+		g := BoxGroup("i/" + strings.TrimPrefix(string(k), prefixInvite))
+		s.boxChange(BoxRelays{g, parseRelays(row.GetRelays())})
+		if err := s.watch(g, row.GetIn()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellGroups tells of the groups of one device.
+func (s *step) tellGroups(d identity.DeviceID, row *statepb.Streams) error {
+	relays, err := s.circle(row.GetRelays())
+	if err != nil {
+		return err
+	}
+	s.boxChange(BoxRelays{outGroup(d), relays})
+	for _, in := range row.GetIn() {
+		g := inGroup(d, in.GetNumber())
+		s.boxChange(BoxRelays{g, relays})
+		if err := s.watch(g, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch tells which boxes of an inbound stream are looked for.
+func (s *step) watch(g BoxGroup, in *statepb.Inbound) error {
+	r, err := box.ParseReader(in.GetReader())
+	if err != nil {
+		return fmt.Errorf("engine: boxes row: %w", err)
+	}
+	w := WatchBoxes{Group: g}
+	for _, k := range r.Missing(watchedAhead) {
+		w.Boxes = append(w.Boxes, k.Box)
+	}
+	s.boxChange(w)
+	return nil
+}
+
+// watchedAhead is how many boxes of a stream are looked for: the next, and the one
+// after it in case the next was lost.
+const watchedAhead = 2
+
+// announce begins a new stream for a device and returns what to tell it. Until it
+// is known to have the envelope that says so (told), the stream before goes on.
+func (s *step) announce() (*wire.Boxes, error) {
+	row := &statepb.Relays{}
+	if _, err := s.load(keyRelays, row); err != nil {
+		return nil, err
+	}
+	// The clock helps a device that went back to an older state.
+	row.Number = max(row.GetNumber()+1, uint64(max(s.now.UnixMilli(), 0)))
+	own := row.GetLinks()
+	b := &wire.Boxes{Relays: own[:min(len(own), wire.MaxRelays)], Number: row.Number}
+	rand.Read(b.Root[:])
+	return b, s.save(keyRelays, row)
+}
+
+// told takes note of which envelope tells a device of a new stream.
+func (s *step) told(d identity.DeviceID, b *wire.Boxes, by wire.EnvelopeID) error {
+	row, err := s.streams(d)
+	if err != nil {
+		return err
+	}
+	chain, err := box.NewChain(b.Root, s.self.device.ID(), d).MarshalBinary()
+	if err != nil {
+		return err
+	}
+	// What the other has of the stream in use is certain only for the one it was
+	// told of by something it acknowledged.
+	if len(row.GetAnnouncedBy()) == 0 {
+		row.Before = row.GetOut()
+	}
+	row.Out, row.AnnouncedBy = &statepb.Stream{Chain: chain, MadeS: s.now.Unix()}, by[:]
+	return s.saveStreams(d, row)
+}
+
+// heard takes note that a device has an envelope: if it told of a stream, the one
+// before is over.
+func (s *step) heard(d identity.DeviceID, id wire.EnvelopeID) error {
+	row, err := s.streams(d)
+	if err != nil || !bytes.Equal(row.GetAnnouncedBy(), id[:]) {
+		return err
+	}
+	row.Before, row.AnnouncedBy = nil, nil
+	return s.saveStreams(d, row)
+}

@@ -1,0 +1,317 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"kith/box"
+	"kith/identity"
+	"kith/internal/chat"
+	"kith/internal/engine/statepb"
+	"kith/internal/wire"
+)
+
+// errNoBoxes means that there is no stream or no relay by which a device could be
+// reached: the envelope waits for a link.
+var errNoBoxes = errors.New("engine: no boxes for this device")
+
+// boxUp seals an envelope of the outbox into boxes. It can be asked again: an
+// envelope in boxes stays as it is. Spec: boxing.md, BG-05.
+func (s *step) boxUp(in BoxUp) error {
+	o, ok, err := s.Outbox(in.ID)
+	if err != nil || !ok || !boxable(o.Body) {
+		return err
+	}
+	if cells, err := s.CellsFor(in.ID); err != nil || len(cells) > 0 {
+		return err
+	}
+	if err := s.intoBoxes(o); !errors.Is(err, errNoBoxes) {
+		return err
+	}
+	return nil
+}
+
+// boxable reports whether an envelope makes sense to somebody who reads it later:
+// a request for a bundle does not, since the bundle is in a box itself.
+func boxable(envelope []byte) bool {
+	switch wire.KindOf(envelope) {
+	case wire.KindInitial, wire.KindSession, wire.KindRenew, wire.KindPrekeys, wire.KindRenewal, wire.KindRefusal:
+		return true
+	}
+	return false
+}
+
+// intoBoxes seals an envelope into the next boxes of the stream for its device.
+func (s *step) intoBoxes(o wire.Outgoing) error {
+	row, err := s.streams(o.To)
+	if err != nil {
+		return err
+	}
+	relays, err := s.circle(row.GetRelays())
+	if err != nil {
+		return err
+	}
+	// While the other side may not know of the new stream all goes by the one before.
+	stream := row.GetOut()
+	if len(row.GetAnnouncedBy()) > 0 {
+		stream = row.GetBefore()
+	}
+	if stream == nil || len(relays) == 0 {
+		return errNoBoxes
+	}
+	cells, err := s.sealCells(stream, outGroup(o.To), o.Body, box.DefaultLife)
+	if err != nil {
+		return err
+	}
+	s.up.Cells = append(s.up.Cells, cells...)
+	return s.saveStreams(o.To, row)
+}
+
+// sealCells seals an envelope into the next boxes of a stream and moves the stream on.
+func (s *step) sealCells(stream *statepb.Stream, g BoxGroup, envelope []byte, life uint32) ([]Cell, error) {
+	chain, err := box.ParseChain(stream.GetChain())
+	if err != nil {
+		return nil, fmt.Errorf("engine: boxes row: %w", err)
+	}
+	parts, err := box.Split(envelope)
+	if err != nil {
+		return nil, errNoBoxes // too large for boxes
+	}
+	expiry := box.ExpiryDay(s.now, life)
+	var cells []Cell
+	for _, p := range parts {
+		put, err := chain.Seal(p, expiry)
+		if err != nil {
+			return nil, errNoBoxes
+		}
+		b, err := put.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, Cell{Box: put.Box, Envelope: wire.IDOf(envelope), Group: g, Expiry: expiry, Put: b})
+	}
+	if stream.Chain, err = chain.MarshalBinary(); err != nil {
+		return nil, err
+	}
+	stream.Used += uint32(len(parts))
+	return cells, nil
+}
+
+// boxStored takes note of how many relays hold a box. A message is boxed on as
+// many as hold the part that the fewest do.
+func (s *step) boxStored(in BoxStored) error {
+	c, ok, err := s.Cell(in.Box)
+	if err != nil || !ok || in.On <= c.Held {
+		return err
+	}
+	c.Held = in.On
+	s.up.Cells = append(s.up.Cells, c)
+	all, err := s.CellsFor(c.Envelope)
+	if err != nil {
+		return err
+	}
+	on := in.On
+	for _, x := range all {
+		if x.Box != c.Box {
+			on = min(on, x.Held)
+		}
+	}
+	m, a, err := s.messageIn(c.Envelope)
+	if err != nil || m == nil || on == 0 || on <= m.BoxedOn || !m.State.Before(chat.Delivered) {
+		return err
+	}
+	s.event(chat.MessageBoxed{Conversation: chat.With(a), ID: m.ID, On: on, Of: in.Wanted})
+	return nil
+}
+
+// messageIn finds the message an envelope of the outbox carries, nil if none.
+func (s *step) messageIn(id wire.EnvelopeID) (*chat.Message, identity.AccountID, error) {
+	o, ok, err := s.Outbox(id)
+	if err != nil || !ok || o.Message == (wire.MessageID{}) {
+		return nil, identity.AccountID{}, err
+	}
+	a, _, err := s.contactOf(o.To)
+	if err != nil {
+		return nil, a, err
+	}
+	m, ok, err := s.Message(o.Message)
+	if err != nil || !ok {
+		return nil, a, err
+	}
+	return &m, a, nil
+}
+
+// boxGone takes note that the other side read a box and had it deleted. When all
+// of an envelope's are gone it was fetched.
+func (s *step) boxGone(in BoxGone) error {
+	c, ok, err := s.Cell(in.Box)
+	if err != nil || !ok {
+		return err
+	}
+	all, err := s.CellsFor(c.Envelope)
+	if err != nil {
+		return err
+	}
+	c.Held = Fetched
+	s.up.Cells = append(s.up.Cells, c)
+	for _, x := range all {
+		if x.Box != c.Box && x.Held != Fetched {
+			return nil
+		}
+	}
+	m, a, err := s.messageIn(c.Envelope)
+	if err != nil || m == nil || !m.State.Before(chat.Fetched) {
+		return err
+	}
+	s.event(chat.MessagesMarked{Conversation: chat.With(a), IDs: []wire.MessageID{m.ID}, State: chat.Fetched})
+	return nil
+}
+
+// Fetched is what [Cell.Held] is when the other side deleted the box.
+const Fetched = -1
+
+// boxTaken seals an envelope into other boxes, since one of its own holds what this
+// device wrote before it went back to an older state.
+func (s *step) boxTaken(in BoxTaken) error {
+	c, ok, err := s.Cell(in.Box)
+	if err != nil || !ok {
+		return err
+	}
+	s.up.DropCells = append(s.up.DropCells, c.Envelope)
+	o, ok, err := s.Outbox(c.Envelope)
+	if err != nil || !ok {
+		return err
+	}
+	if err := s.intoBoxes(o); !errors.Is(err, errNoBoxes) {
+		return err
+	}
+	return nil
+}
+
+// answerInBox puts an answer that nobody acknowledges into boxes: it is there
+// until it expires, and so many a day, so that nobody can have us write for ever.
+func (s *step) answerInBox(o wire.Outgoing) error {
+	row, err := s.streams(o.To)
+	if err != nil || row.GetAnswers() >= MaxAnswers {
+		return err
+	}
+	row.Answers++
+	if err := s.saveStreams(o.To, row); err != nil {
+		return err
+	}
+	if err := s.intoBoxes(o); !errors.Is(err, errNoBoxes) {
+		return err
+	}
+	return nil
+}
+
+// tendBoxes does what time asks of boxes: expired cells go, and with them the
+// envelope goes into others; acknowledgements that are due leave; streams are
+// renewed; streams that are over end.
+func (s *step) tendBoxes() error {
+	today := uint32(s.now.Unix() / (24 * 3600))
+	expired, err := s.CellsExpired(today)
+	if err != nil {
+		return err
+	}
+	s.up.DropCells = append(s.up.DropCells, expired...)
+	keys, err := s.StateKeys(prefixStreams)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		d, ok := deviceIn(k, prefixStreams)
+		if !ok {
+			return fmt.Errorf("engine: row %s is damaged", prefixStreams)
+		}
+		if err := s.tendStreams(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *step) tendStreams(d identity.DeviceID) error {
+	row, err := s.streams(d)
+	if err != nil {
+		return err
+	}
+	changed := false
+	for i := len(row.In) - 1; i >= 0; i-- {
+		if over := row.In[i].GetOverS(); over != 0 && s.now.Unix() > over {
+			s.boxChange(WatchBoxes{Group: inGroup(d, row.In[i].GetNumber())})
+			row.In = append(row.In[:i], row.In[i+1:]...)
+			changed = true
+		}
+	}
+	if changed {
+		if err := s.saveStreams(d, row); err != nil {
+			return err
+		}
+	}
+	if due := row.GetAnswerByS(); due > s.now.Unix() {
+		s.wake(time.Unix(due, 0))
+	} else if due != 0 {
+		if err := s.acknowledge(d); err != nil {
+			return err
+		}
+		if row, err = s.streams(d); err != nil {
+			return err
+		}
+	}
+	if out := row.GetOut(); out != nil && len(row.GetAnnouncedBy()) == 0 &&
+		(out.GetUsed() >= MaxStreamBoxes || out.GetUsed() > 0 && s.now.Sub(time.Unix(out.GetMadeS(), 0)) > MaxStreamAge) {
+		return s.renewStream(d)
+	}
+	return nil
+}
+
+// renewStream tells a device of a new stream.
+func (s *step) renewStream(d identity.DeviceID) error {
+	if _, _, err := s.established(d); errors.Is(err, ErrRefused) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	b, err := s.announce()
+	if err != nil {
+		return err
+	}
+	before := len(s.up.Outgoing)
+	if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Boxes: b}, wire.MessageID{}); err != nil {
+		return err
+	}
+	if len(s.up.Outgoing) == before {
+		return nil // no session: the hello of the next tells
+	}
+	return s.told(d, b, s.up.Outgoing[len(s.up.Outgoing)-1].ID)
+}
+
+// acknowledge says by a box what was opened that came by boxes, when nothing else
+// says it.
+func (s *step) acknowledge(d identity.DeviceID) error {
+	row, err := s.streams(d)
+	if err != nil {
+		return err
+	}
+	if len(row.GetOpened()) == 0 && !gaps(row) {
+		row.AnswerByS = 0
+		return s.saveStreams(d, row)
+	}
+	before := len(s.up.Outgoing)
+	if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Nothing: true}, wire.MessageID{}); err != nil {
+		return err
+	}
+	// It is not acknowledged itself, so it does not stay in the outbox.
+	made := s.up.Outgoing[before:]
+	for i := range made {
+		if wire.KindOf(made[i].Body) == wire.KindSession {
+			made[i].Ephemeral = true
+			if err := s.intoBoxes(made[i]); err != nil && !errors.Is(err, errNoBoxes) {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"kith/internal/chat"
+)
+
+// withRelays is a calm world in which two people are contacts, with relays that one
+// of them uses.
+func withRelays(t *testing.T, n int) (w *World, alice, bob *Device, relays []*Relay) {
+	t.Helper()
+	w, alice, bob = met(t)
+	for range n {
+		relays = append(relays, w.AddRelay())
+	}
+	if err := bob.UseRelays(relays...); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(time.Minute)
+	return w, alice, bob, relays
+}
+
+func state(t *testing.T, d *Device, with *Device, text string) chat.Message {
+	t.Helper()
+	for _, m := range d.Timeline(with) {
+		if m.Text == text {
+			return m
+		}
+	}
+	t.Fatalf("%s has no message %q", d.Name, text)
+	return chat.Message{}
+}
+
+func wantState(t *testing.T, d, with *Device, text string, want chat.State, on, of int) {
+	t.Helper()
+	if m := state(t, d, with, text); m.State != want || m.BoxedOn != on || m.BoxedOf != of {
+		t.Errorf("%q is %v, boxed on %d of %d; want %v, %d of %d", text, m.State, m.BoxedOn, m.BoxedOf, want, on, of)
+	}
+}
+
+// TestBoxing_BG01_neverOnlineTogether: what is said to somebody who is away arrives
+// when they return, though the sender is gone by then; each state is what is known.
+func TestBoxing_BG01_neverOnlineTogether(t *testing.T) {
+	w, alice, bob, _ := withRelays(t, 6)
+	bob.Switch(false)
+	say(t, alice, bob, "you are away")
+	wantState(t, alice, bob, "you are away", chat.Queued, 0, 0)
+	w.Advance(time.Minute)
+	wantState(t, alice, bob, "you are away", chat.Boxed, 4, 4)
+	alice.Switch(false)
+	w.Advance(3 * time.Hour)
+
+	bob.Switch(true)
+	w.Advance(10 * time.Second)
+	if got := len(bob.Timeline(alice)); got != 3 {
+		t.Fatalf("bob has %d messages", got)
+	}
+	w.Advance(2 * time.Hour)
+	bob.Switch(false)
+	alice.Switch(true)
+	w.Advance(time.Minute)
+	wantState(t, alice, bob, "you are away", chat.Delivered, 4, 4)
+	check(t, alice, bob, 2, 1)
+}
+
+// TestBoxing_BG02_conversationByBoxesAlone: two who never meet again go on talking
+// for weeks, through changes of streams.
+func TestBoxing_BG02_conversationByBoxesAlone(t *testing.T) {
+	w, alice, bob, _ := withRelays(t, 5)
+	w.Cut(alice, bob)
+	for i := range 60 {
+		say(t, alice, bob, fmt.Sprint("a", i))
+		w.Advance(3 * time.Hour)
+		say(t, bob, alice, fmt.Sprint("b", i))
+		w.Advance(5 * time.Hour)
+	}
+	w.Advance(2 * time.Hour)
+	check(t, alice, bob, 61, 61)
+}
+
+// TestSim_boxes_randomWorlds: two people who can never reach each other directly
+// talk by boxes while devices and relays come and go, one relay lies, some lose
+// everything, and devices are killed at any moment. At the end everything has arrived
+// once and in one order.
+func TestSim_boxes_randomWorlds(t *testing.T) {
+	first, last := uint64(1), *flagWorlds/2
+	if *flagSeed != 0 {
+		first, last = *flagSeed, *flagSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, seed)
+			runBoxes(t, seed)
+		})
+	}
+}
+
+func runBoxes(t *testing.T, seed uint64) {
+	w := New(seed)
+	skew := time.Duration(w.rng.Int64N(int64(44*time.Hour))) - 22*time.Hour
+	alice, bob := must(t)(w.AddDevice("alice", 0)), must(t)(w.AddDevice("bob", skew))
+	meet(t, w, alice, bob)
+	var relays []*Relay
+	for range 5 + w.rng.IntN(4) {
+		relays = append(relays, w.AddRelay())
+	}
+	relays[0].Lying = true
+	if err := alice.UseRelays(relays[:2]...); err != nil {
+		t.Fatal(err)
+	}
+	if err := bob.UseRelays(relays[2:]...); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(time.Hour)
+	w.Cut(alice, bob)
+	w.Faults = Faults{Loss: 0.05, CrashBefore: 0.01, CrashAfter: 0.01, MaxDelay: 300 * time.Millisecond}
+	devices := [2]*Device{alice, bob}
+	var sent [2]int
+	for range 60 {
+		i := w.rng.IntN(2)
+		d, other := devices[i], devices[1-i]
+		switch n := w.rng.IntN(20); {
+		case n < 8 && !d.Off:
+			say(t, d, other, fmt.Sprintf("%s %d", d.Name, sent[i]))
+			sent[i]++
+		case n < 12:
+			d.Switch(d.Off)
+		case n == 12:
+			r := relays[1+w.rng.IntN(len(relays)-1)]
+			r.Down = !r.Down
+		case n == 13 && w.rng.IntN(4) == 0:
+			relays[1+w.rng.IntN(len(relays)-1)].Lose()
+		default:
+			w.Advance(time.Duration(w.rng.Int64N(int64(8 * time.Hour))))
+		}
+	}
+	for _, r := range relays {
+		r.Down = false
+	}
+	w.Faults = Faults{MaxDelay: 50 * time.Millisecond}
+	for _, d := range devices {
+		if d.Off {
+			d.Switch(true)
+		}
+	}
+	w.Advance(3 * 24 * time.Hour)
+	say(t, alice, bob, "last")
+	say(t, bob, alice, "last")
+	w.Advance(3 * 24 * time.Hour)
+	check(t, alice, bob, sent[0]+1, sent[1]+1)
+}
+
+// TestBoxing_BG10_firstContactApart: an invite is taken up while the inviter is away,
+// the two are never up together, and in the end they are contacts who have talked.
+func TestBoxing_BG10_firstContactApart(t *testing.T) {
+	w, d := people(t, "alice", "bob")
+	alice, bob := d[0], d[1]
+	var relays []*Relay
+	for range 5 {
+		relays = append(relays, w.AddRelay())
+	}
+	if err := alice.UseRelays(relays...); err != nil {
+		t.Fatal(err)
+	}
+	w.Cut(alice, bob)
+	inv := invite(t, alice, 7*24*time.Hour)
+	w.Advance(time.Minute)
+	alice.Switch(false)
+	w.Advance(time.Hour)
+
+	add(t, bob, inv)
+	w.Advance(time.Minute)
+	say(t, bob, alice, "I took it up")
+	w.Advance(time.Minute)
+	if c := contact(t, bob, alice); c.State != chat.ContactPending {
+		t.Errorf("bob thinks that alice is %v", c.State)
+	}
+	wantState(t, bob, alice, "I took it up", chat.Boxed, 4, 4)
+	bob.Switch(false)
+	w.Advance(24 * time.Hour)
+
+	alice.Switch(true)
+	w.Advance(time.Minute)
+	if c := contact(t, alice, bob); c.State != chat.ContactEstablished {
+		t.Errorf("alice thinks that bob is %v", c.State)
+	}
+	state(t, alice, bob, "I took it up")
+	say(t, alice, bob, "welcome")
+	w.Advance(2 * time.Hour)
+	alice.Switch(false)
+
+	bob.Switch(true)
+	w.Advance(2 * time.Hour)
+	state(t, bob, alice, "welcome")
+	alice.Switch(true)
+	w.Advance(2 * time.Hour)
+	check(t, alice, bob, 1, 1)
+	wantState(t, bob, alice, "I took it up", chat.Delivered, 4, 4)
+}
