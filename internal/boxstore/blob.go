@@ -2,18 +2,19 @@ package boxstore
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Errors about blobs.
@@ -23,7 +24,7 @@ var (
 	// ErrContent reports a blob whose content is not what its id says, or not as
 	// long as was said: the uploader's fault.
 	ErrContent = errors.New("boxstore: the blob's content is not the one of its id")
-	// ErrHeld reports a blob that is there already; the first one stays.
+	// ErrHeld reports a blob that is there already under another key; it stays.
 	ErrHeld = errors.New("boxstore: the blob is there already")
 )
 
@@ -45,7 +46,6 @@ const (
 	labelBlobs   = "kith v1 boxstore blobs"
 	infoSize     = 32 + 4 + 32 + 8
 	sealedInfo   = nonceSize + infoSize + tagSize
-	blobSegment  = 64 << 10
 	sealedExtra  = nonceSize + tagSize
 	infoPosition = ^uint32(0) // the place of the info among segments
 )
@@ -63,8 +63,9 @@ func (k *keys) sealPart(dst []byte, name mark, place uint32, plain []byte) []byt
 	return k.sealFor(dst, plain, binary.BigEndian.AppendUint32(k.bound(name), place))
 }
 
+// openPart opens a part in place.
 func (k *keys) openPart(name mark, place uint32, sealed []byte) ([]byte, error) {
-	return k.openFor(sealed, binary.BigEndian.AppendUint32(k.bound(name), place))
+	return k.openFor(sealed[nonceSize:nonceSize], sealed, binary.BigEndian.AppendUint32(k.bound(name), place))
 }
 
 func (i *BlobInfo) encode() []byte {
@@ -82,11 +83,16 @@ func decodeInfo(b []byte) (i BlobInfo, ok bool) {
 	return i, i.Size >= 1 && i.Size <= MaxBlob
 }
 
-// blobBytes is what a blob of a size takes of the disk and counts against the cap.
+// blobBytes is what a blob of a size counts against the cap: what it takes of the
+// disk, and not less than would keep the number of files bounded.
 func blobBytes(size int64) int64 {
-	const block = 4096
 	parts := (size + blobSegment - 1) / blobSegment
-	return (sealedInfo + size + parts*sealedExtra + block - 1) / block * block
+	return countFile(sealedInfo + size + parts*sealedExtra)
+}
+
+func countFile(size int64) int64 {
+	const block = 4096
+	return max((size+block-1)/block*block, leastBlob)
 }
 
 // blobPath is where a day has a blob.
@@ -96,9 +102,11 @@ func (d *day) blobPath(name mark) string {
 
 // PutBlob keeps a blob until the end of its hour: what content gives, which must
 // be of the size and hash that info says. It is durable when PutBlob returns nil.
+// A blob that is there already under the same key is success; the later of the two
+// hours holds. One that expired before now, hours since 1970, is not there.
 // Errors: [ErrContent], [ErrHeld], [ErrCap], [ErrFull], the reader's, or the
 // disk's. Callers check the hour and who may.
-func (s *Store) PutBlob(info BlobInfo, content io.Reader) error {
+func (s *Store) PutBlob(info BlobInfo, now uint32, content io.Reader) error {
 	if info.Size < 1 || info.Size > MaxBlob {
 		return ErrContent
 	}
@@ -107,19 +115,31 @@ func (s *Store) PutBlob(info BlobInfo, content io.Reader) error {
 		s.blobs.Add(-bytes)
 		return ErrCap
 	}
-	if b, err := s.FindBlob(info.ID, 0); err == nil {
-		s.blobs.Add(-bytes)
-		return errors.Join(b.Close(), heldAlready(info, content))
+	if b, err := s.FindBlob(info.ID, now); err == nil {
+		verdict, known := b.Info.against(&info)
+		if err := b.Close(); err != nil || known {
+			s.blobs.Add(-bytes)
+			return errors.Join(diskError(err), heldAlready(info, content, verdict))
+		}
 	}
-	kept, err := s.putBlob(info, content)
-	if !kept {
+	added, err := s.putBlob(info, now, content)
+	if !added {
 		s.blobs.Add(-bytes)
 	}
 	return err
 }
 
-// heldAlready tells only who has the content that it is here.
-func heldAlready(info BlobInfo, content io.Reader) error {
+// against says what another upload of a live blob is answered; false: it is to be
+// kept, since its key is the same and its hour later.
+func (i *BlobInfo) against(upload *BlobInfo) (verdict error, known bool) {
+	if subtle.ConstantTimeCompare(i.Key[:], upload.Key[:]) != 1 {
+		return ErrHeld, true
+	}
+	return nil, i.Hour >= upload.Hour
+}
+
+// heldAlready gives its verdict only to who has the content.
+func heldAlready(info BlobInfo, content io.Reader, verdict error) error {
 	hash := sha256.New()
 	n, err := io.Copy(hash, io.LimitReader(content, info.Size+1))
 	switch {
@@ -128,11 +148,12 @@ func heldAlready(info BlobInfo, content io.Reader) error {
 	case n != info.Size || [32]byte(hash.Sum(nil)) != info.ID:
 		return ErrContent
 	}
-	return ErrHeld
+	return verdict
 }
 
-// putBlob reports whether the blob is there, which it may be after an error, too.
-func (s *Store) putBlob(info BlobInfo, content io.Reader) (kept bool, err error) {
+// putBlob reports whether there is one more file, which there may be after an
+// error, too.
+func (s *Store) putBlob(info BlobInfo, now uint32, content io.Reader) (added bool, err error) {
 	s.work.Lock()
 	d, err := s.day(info.day(), true)
 	s.work.Unlock()
@@ -147,42 +168,63 @@ func (s *Store) putBlob(info BlobInfo, content io.Reader) (kept bool, err error)
 	} else if !errors.Is(err, fs.ErrExist) {
 		return false, diskError(err)
 	}
-	f, err := os.CreateTemp(dir, prefixNew+"*") // mode 0600
+	temp := filepath.Join(dir, prefixNew+rand.Text())
+	f, err := s.options.open(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return false, diskError(err)
 	}
-	defer os.Remove(f.Name()) // nothing has that name when all went well
+	defer os.Remove(temp) // nothing has that name when all went well
 	err = d.writeBlob(f, info, content)
 	if err == nil {
 		err = diskError(f.Sync())
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, diskError(f.Close())); err != nil {
 		return false, err
 	}
-	if err := s.publish(d, f.Name(), d.blobPath(d.keys.blobName(info.ID)), blobBytes(info.Size)); err != nil {
+	if err := forgetTimes(temp, info.day()); err != nil {
+		return false, diskError(err)
+	}
+	if added, err = s.publish(d, temp, info, now); err != nil {
 		return false, err
 	}
-	return true, diskError(syncDir(dir))
+	return added, diskError(syncDir(dir))
 }
 
-// publish gives a whole blob its name and counts it, unless its day is over. Of
-// two that come at once the first stays.
-func (s *Store) publish(d *day, from, path string, bytes int64) error {
+// forgetTimes gives a file the times that every file of its day has: nothing about
+// when it came. The time of access is ahead, so that the system does not think it
+// worth updating when the file is read.
+func forgetTimes(path string, day uint32) error {
+	return os.Chtimes(path, time.Unix(int64(day+2)*24*60*60, 0), time.Unix(0, 0))
+}
+
+// publish gives a whole blob its name and counts it, unless its day is over. It
+// takes the place of one of the same day that expired, or whose hour it extends;
+// else, of two that come at once, the first stays.
+func (s *Store) publish(d *day, temp string, info BlobInfo, now uint32) (added bool, err error) {
 	s.work.Lock()
 	defer s.work.Unlock()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.state != serving {
-		return errUnavailable
+		return false, errUnavailable
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return ErrHeld
+	path := d.blobPath(d.keys.blobName(info.ID))
+	_, err = os.Lstat(path)
+	replaces := err == nil
+	if b := d.findBlob(info.ID); b != nil {
+		b.Close()
+		if verdict, known := b.Info.against(&info); known && b.Info.Hour >= now {
+			return false, verdict
+		}
 	}
-	if err := os.Rename(from, path); err != nil {
-		return diskError(err)
+	if err := os.Rename(temp, path); err != nil {
+		return false, diskError(err)
 	}
-	d.blobs.Add(bytes)
-	return nil
+	if replaces {
+		return false, nil // of the same size: it is the same content
+	}
+	d.blobs.Add(blobBytes(info.Size))
+	return true, nil
 }
 
 // writeBlob seals a blob into a file.
@@ -207,136 +249,9 @@ func (d *day) writeBlob(f *os.File, info BlobInfo, content io.Reader) error {
 			return diskError(err)
 		}
 	}
-	if n, _ := content.Read(plain[:1]); n > 0 || [32]byte(hash.Sum(nil)) != info.ID {
+	if n, _ := io.ReadFull(content, plain[:1]); n > 0 || [32]byte(hash.Sum(nil)) != info.ID {
 		return ErrContent
 	}
-	return nil
-}
-
-// Blob is a blob that is read. It is an [io.ReadSeeker] of its content, which is
-// authenticated part by part. Close it. Not safe for concurrent use.
-type Blob struct {
-	Info BlobInfo
-	*io.SectionReader
-	reader *blobReader
-}
-
-// Close closes the blob's file.
-func (b *Blob) Close() error { return b.reader.file.Close() }
-
-// FindBlob opens a blob that has not expired at an hour, hours since 1970. All
-// that can be wrong is [ErrNoBlob], and takes about the same time.
-func (s *Store) FindBlob(id [32]byte, hour uint32) (*Blob, error) {
-	days, err := s.snapshot()
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range slices.Backward(days) {
-		if b := d.findBlob(id); b != nil && b.Info.Hour >= hour {
-			return b, nil
-		} else if b != nil {
-			b.Close()
-		}
-	}
-	return nil, ErrNoBlob
-}
-
-func (d *day) findBlob(id [32]byte) *Blob {
-	name := d.keys.blobName(id)
-	f, err := os.Open(d.blobPath(name))
-	if err != nil {
-		return nil
-	}
-	sealed := make([]byte, sealedInfo)
-	if _, err := f.ReadAt(sealed, 0); err == nil {
-		if plain, err := d.keys.openPart(name, infoPosition, sealed); err == nil {
-			if info, ok := decodeInfo(plain); ok && info.ID == id && info.day() == d.number {
-				r := &blobReader{file: f, keys: d.keys, name: name, size: info.Size, part: infoPosition}
-				return &Blob{info, io.NewSectionReader(r, 0, info.Size), r}
-			}
-		}
-	}
-	f.Close()
-	return nil
-}
-
-// blobReader opens a blob's parts as they are asked for, and keeps the last one.
-type blobReader struct {
-	file  *os.File
-	keys  *keys
-	name  mark
-	size  int64
-	part  uint32
-	plain []byte
-}
-
-func (r *blobReader) ReadAt(b []byte, at int64) (n int, err error) {
-	for n < len(b) {
-		if at >= r.size {
-			return n, io.EOF
-		}
-		if err := r.load(uint32(at / blobSegment)); err != nil {
-			return n, err
-		}
-		m := copy(b[n:], r.plain[at%blobSegment:])
-		n, at = n+m, at+int64(m)
-	}
-	return n, nil
-}
-
-func (r *blobReader) load(part uint32) error {
-	if part == r.part {
-		return nil
-	}
-	start := int64(part) * blobSegment
-	sealed := make([]byte, min(r.size-start, blobSegment)+sealedExtra)
-	if _, err := r.file.ReadAt(sealed, sealedInfo+start+int64(part)*sealedExtra); err != nil {
-		return diskError(err)
-	}
-	plain, err := r.keys.openPart(r.name, part, sealed)
-	if err != nil {
-		return fmt.Errorf("boxstore: a blob is %w", err)
-	}
-	r.part, r.plain = part, plain
-	return nil
-}
-
-// DeleteBlob removes a blob, durably. [ErrNoBlob]: there was none.
-func (s *Store) DeleteBlob(id [32]byte) error {
-	days, err := s.snapshot()
-	if err != nil {
-		return err
-	}
-	for _, d := range days {
-		b := d.findBlob(id)
-		if b == nil {
-			continue
-		}
-		b.Close()
-		path := d.blobPath(d.keys.blobName(id))
-		if err := s.removeBlob(d, path, blobBytes(b.Info.Size)); err != nil {
-			return err
-		}
-		return diskError(syncDir(filepath.Dir(path)))
-	}
-	return ErrNoBlob
-}
-
-func (s *Store) removeBlob(d *day, path string, bytes int64) error {
-	s.work.Lock()
-	defer s.work.Unlock()
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.state != serving {
-		return ErrNoBlob
-	}
-	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
-		return ErrNoBlob // somebody else did at the same time
-	} else if err != nil {
-		return diskError(err)
-	}
-	d.blobs.Add(-bytes)
-	s.blobs.Add(-bytes)
 	return nil
 }
 
@@ -367,7 +282,7 @@ func (d *day) countBlobs() error {
 		if err != nil {
 			return err
 		}
-		total += (info.Size() + 4095) / 4096 * 4096
+		total += countFile(info.Size())
 	}
 	d.blobs.Store(total)
 	return nil

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"kith/internal/boxstore"
 	"kith/internal/relay"
@@ -59,24 +60,36 @@ func TestBoxstore_BS17_blobs(t *testing.T) {
 	dir := t.TempDir()
 	s := openBlobs(t, dir, 1<<30)
 	infos, contents := map[int]boxstore.BlobInfo{}, map[int][]byte{}
-	for _, size := range []int{1, 65535, 65536, 65537, 1 << 20} {
+	for _, size := range []int{1, 16383, 16384, 16385, 65536, boxstore.MaxBlob} {
 		infos[size], contents[size] = newBlob(size, thisHour+uint32(size%100))
-		must(t, s.PutBlob(infos[size], bytes.NewReader(contents[size])))
+		must(t, s.PutBlob(infos[size], thisHour, bytes.NewReader(contents[size])))
 		wantBlob(t, s, infos[size], contents[size])
 		b, err := s.FindBlob(infos[size].ID, thisHour)
 		must(t, err)
 		must(t, iotest.TestReader(b, contents[size]))
 		must(t, b.Close())
 	}
+	names, err := filepath.Glob(filepath.Join(dir, "*", "blobs", "*"))
+	must(t, err)
+	for _, name := range names { // BS-06
+		st, err := os.Stat(name)
+		must(t, err)
+		if !st.ModTime().Equal(time.Unix(0, 0)) {
+			t.Errorf("a file says when it came: %v", st.ModTime())
+		}
+	}
 	again, _ := newBlob(1, thisHour+2)
 	again.ID, again.Size = infos[65536].ID, 65536
-	if err := s.PutBlob(again, bytes.NewReader(contents[65536])); !errors.Is(err, boxstore.ErrHeld) {
+	if err := s.PutBlob(again, thisHour, bytes.NewReader(contents[65536])); !errors.Is(err, boxstore.ErrHeld) {
 		t.Errorf("a blob that is there: %v", err)
 	}
 	must(t, s.Close())
 	s = openBlobs(t, dir, 1<<30)
 	for size := range infos {
 		wantBlob(t, s, infos[size], contents[size])
+	}
+	if n, _ := s.BlobUsage(); n != 3*65536+65536+17*4096+257*4096 {
+		t.Errorf("%d bytes are counted", n)
 	}
 	must(t, s.DeleteBlob(infos[1].ID))
 	lacksBlob(t, s, infos[1].ID, thisHour)
@@ -89,7 +102,7 @@ func TestBoxstore_BS17_blobs(t *testing.T) {
 		group.Go(func() {
 			mine := info
 			mine.Key[0] = byte(mrand.Uint32())
-			if err := s.PutBlob(mine, bytes.NewReader(content)); err != nil && !errors.Is(err, boxstore.ErrHeld) {
+			if err := s.PutBlob(mine, thisHour, bytes.NewReader(content)); err != nil && !errors.Is(err, boxstore.ErrHeld) {
 				t.Error(err)
 			}
 		})
@@ -98,6 +111,54 @@ func TestBoxstore_BS17_blobs(t *testing.T) {
 	b, err := s.FindBlob(info.ID, thisHour)
 	must(t, err)
 	must(t, b.Close())
+}
+
+// TestBoxstore_BS17_again: the same upload twice is one blob, a later hour holds,
+// and what expired stands in nobody's way.
+func TestBoxstore_BS17_again(t *testing.T) {
+	s := openBlobs(t, t.TempDir(), 10*65536)
+	info, content := newBlob(1000, thisHour+5)
+	other := info
+	other.Key[31] ^= 1
+	again := func(want error, i boxstore.BlobInfo, now uint32, count int64) {
+		t.Helper()
+		if err := s.PutBlob(i, now, bytes.NewReader(content)); !errors.Is(err, want) {
+			t.Fatalf("the answer is %v, not %v", err, want)
+		}
+		if n, _ := s.BlobUsage(); n != count*65536 {
+			t.Fatalf("%d bytes are counted, not of %d blobs", n, count)
+		}
+	}
+	wants := func(hour uint32) {
+		t.Helper()
+		want := info
+		want.Hour = hour
+		wantBlob(t, s, want, content)
+	}
+	again(nil, info, thisHour, 1)
+	again(nil, info, thisHour, 1)
+	again(boxstore.ErrHeld, other, thisHour, 1)
+	earlier, later, tomorrow := info, info, info
+	earlier.Hour, later.Hour, tomorrow.Hour = thisHour, thisHour+9, thisHour+30
+	again(nil, earlier, thisHour, 1)
+	wants(thisHour + 5)
+	again(nil, later, thisHour, 1)
+	wants(thisHour + 9)
+	again(nil, tomorrow, thisHour, 2)
+	wants(thisHour + 30)
+	again(nil, later, thisHour, 2)
+	wants(thisHour + 30)
+	must(t, s.DeleteBlob(info.ID))
+	lacksBlob(t, s, info.ID, thisHour)
+	if n, _ := s.BlobUsage(); n != 0 {
+		t.Errorf("%d bytes are counted for nothing", n)
+	}
+	again(nil, info, thisHour, 1)
+	other.Hour = thisHour + 20
+	again(boxstore.ErrHeld, other, thisHour+5, 1)
+	again(nil, other, thisHour+6, 1) // the first expired
+	info = other
+	wants(thisHour + 20)
 }
 
 // TestBoxstore_BS17_wrongContent: nothing is kept of a blob that is not what its
@@ -119,7 +180,7 @@ func TestBoxstore_BS17_wrongContent(t *testing.T) {
 			"long":     {bytes.NewReader(append(bytes.Clone(content), 0)), boxstore.ErrContent},
 			"breaking": {io.MultiReader(bytes.NewReader(content[:1000]), iotest.ErrReader(broken)), broken},
 		} {
-			if err := s.PutBlob(info, tt.content); !errors.Is(err, tt.want) || errors.Is(err, boxstore.ErrHeld) {
+			if err := s.PutBlob(info, thisHour, tt.content); !errors.Is(err, tt.want) || errors.Is(err, boxstore.ErrHeld) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -128,12 +189,12 @@ func TestBoxstore_BS17_wrongContent(t *testing.T) {
 			if n, _ := s.BlobUsage(); n != 0 {
 				t.Errorf("%d bytes are counted for nothing", n)
 			}
-			must(t, s.PutBlob(info, bytes.NewReader(content)))
+			must(t, s.PutBlob(info, thisHour, bytes.NewReader(content)))
 		}
 	}
 	for _, size := range []int64{0, -1, boxstore.MaxBlob + 1} {
 		info.Size = size
-		if err := s.PutBlob(info, bytes.NewReader(content)); !errors.Is(err, boxstore.ErrContent) {
+		if err := s.PutBlob(info, thisHour, bytes.NewReader(content)); !errors.Is(err, boxstore.ErrContent) {
 			t.Errorf("size %d: %v", size, err)
 		}
 	}
@@ -145,8 +206,8 @@ func TestBoxstore_BS18_blobsEnd(t *testing.T) {
 	s := openBlobs(t, dir, 1<<30)
 	info, content := newBlob(200_000, thisHour+5)
 	later, other := newBlob(1000, thisHour+24)
-	must(t, s.PutBlob(info, bytes.NewReader(content)))
-	must(t, s.PutBlob(later, bytes.NewReader(other)))
+	must(t, s.PutBlob(info, thisHour, bytes.NewReader(content)))
+	must(t, s.PutBlob(later, thisHour, bytes.NewReader(other)))
 	r := cell(today, 1)
 	must(t, s.Apply([]relay.Change{put(r)}))
 	lacksBlob(t, s, info.ID, thisHour+6)
@@ -164,7 +225,7 @@ func TestBoxstore_BS18_blobsEnd(t *testing.T) {
 	if found(contents(t, dir), secrets) {
 		t.Error("the key of an expired day is still there")
 	}
-	if n, _ := s.BlobUsage(); n != 4096 {
+	if n, _ := s.BlobUsage(); n != 65536 {
 		t.Errorf("%d bytes are counted", n)
 	}
 }
@@ -181,7 +242,7 @@ func TestBoxstore_BS19_blobCap(t *testing.T) {
 	for range 9 {
 		group.Go(func() {
 			info, content := newBlob(65_536, thisHour)
-			err := s.PutBlob(info, bytes.NewReader(content))
+			err := s.PutBlob(info, thisHour, bytes.NewReader(content))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -207,9 +268,9 @@ func TestBoxstore_BS19_blobCap(t *testing.T) {
 	}
 	must(t, s.DeleteBlob(kept[0].ID))
 	info, content := newBlob(65_536, thisHour)
-	must(t, s.PutBlob(info, bytes.NewReader(content)))
+	must(t, s.PutBlob(info, thisHour, bytes.NewReader(content)))
 	none := openBlobs(t, t.TempDir(), 0)
-	if err := none.PutBlob(info, bytes.NewReader(content)); !errors.Is(err, boxstore.ErrCap) {
+	if err := none.PutBlob(info, thisHour, bytes.NewReader(content)); !errors.Is(err, boxstore.ErrCap) {
 		t.Errorf("a store without blobs: %v", err)
 	}
 }
@@ -219,7 +280,7 @@ func TestBoxstore_BS20_damagedBlob(t *testing.T) {
 	dir := t.TempDir()
 	s := openBlobs(t, dir, 1<<30)
 	info, content := newBlob(150_000, thisHour)
-	must(t, s.PutBlob(info, bytes.NewReader(content)))
+	must(t, s.PutBlob(info, thisHour, bytes.NewReader(content)))
 	names, err := filepath.Glob(filepath.Join(dir, "20000-0", "blobs", "*"))
 	must(t, err)
 	whole, err := os.ReadFile(names[0])
@@ -232,8 +293,8 @@ func TestBoxstore_BS20_damagedBlob(t *testing.T) {
 		case 1:
 			b = b[:mrand.IntN(len(b))]
 		case 2: // parts exchanged
-			const part = 65_536 + 28
-			start := len(b) - 150_000 - 3*28
+			const part = 16_384 + 28
+			start := len(b) - 150_000 - 10*28
 			copy(b[start:], whole[start+part:start+2*part])
 		}
 		must(t, os.WriteFile(names[0], b, 0o600))

@@ -135,7 +135,7 @@ func (k *keys) seal(m mark, plain []byte) []byte {
 	return k.sealFor(make([]byte, 0, nonceSize+len(plain)+tagSize), plain, k.bound(m))
 }
 
-func (k *keys) open(m mark, sealed []byte) ([]byte, error) { return k.openFor(sealed, k.bound(m)) }
+func (k *keys) open(m mark, sealed []byte) ([]byte, error) { return k.openFor(nil, sealed, k.bound(m)) }
 
 // sealFor appends nonce and ciphertext to dst.
 func (k *keys) sealFor(dst, plain, ad []byte) []byte {
@@ -144,11 +144,12 @@ func (k *keys) sealFor(dst, plain, ad []byte) []byte {
 	return k.values.Seal(append(dst, nonce[:]...), nonce[:], plain, ad)
 }
 
-func (k *keys) openFor(sealed, ad []byte) ([]byte, error) {
+// openFor appends the plaintext to dst.
+func (k *keys) openFor(dst, sealed, ad []byte) ([]byte, error) {
 	if len(sealed) < nonceSize+tagSize {
 		return nil, errDamaged
 	}
-	plain, err := k.values.Open(nil, sealed[:nonceSize], sealed[nonceSize:], ad)
+	plain, err := k.values.Open(dst, sealed[:nonceSize], sealed[nonceSize:], ad)
 	if err != nil {
 		return nil, errDamaged
 	}

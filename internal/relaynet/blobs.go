@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type blobServer struct {
 	id    box.RelayID
 	now   func() time.Time
 	gate  *gate
+	time  time.Duration // for a request, and for its answer
 
 	mu   sync.Mutex // guards uses
 	uses map[[16]byte]*use
@@ -50,17 +52,39 @@ type use struct {
 func (b *blobServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Date"] = nil // nobody needs the relay's clock
 	w.Header().Set("Cache-Control", "no-store")
-	if key, ok := r.Context().Value(networkKey{}).(uint64); ok && !pause(b.gate.spend(key), r.Context().Done()) {
-		return
+	network, ok := r.Context().Value(networkKey{}).(uint64)
+	if !ok || !pause(b.gate.spend(network), r.Context().Done()) {
+		panic(http.ErrAbortHandler)
 	}
-	switch r.Method {
-	case http.MethodPut:
-		b.put(w, r)
-	case http.MethodGet, http.MethodHead, http.MethodDelete:
-		b.bearer(w, r)
-	default:
-		notHere(w)
+	if r.Method == http.MethodPut {
+		b.put(w, r, network)
+	} else {
+		b.bearer(w, r, network)
 	}
+}
+
+// begin lets a request go on when its network owes no bytes any more, and gives
+// it all of its time.
+func (b *blobServer) begin(w http.ResponseWriter, r *http.Request, network uint64, bytes int64) bool {
+	if !pause(b.gate.spendBytes(network, bytes), r.Context().Done()) {
+		return false
+	}
+	end := time.Now().Add(b.time)
+	control := http.NewResponseController(w)
+	return control.SetReadDeadline(end) == nil && control.SetWriteDeadline(end) == nil
+}
+
+// paid is a blob of which each byte read is charged to a network.
+type paid struct {
+	*boxstore.Blob
+	gate    *gate
+	network uint64
+}
+
+func (p *paid) Read(b []byte) (int, error) {
+	n, err := p.Blob.Read(b)
+	p.gate.spendBytes(p.network, int64(n))
+	return n, err
 }
 
 // notHere is the one answer to whoever may not know more.
@@ -73,8 +97,8 @@ func answer(w http.ResponseWriter, status int) {
 
 // bearer serves who has a capability. What is wrong with it, or that there is no
 // such blob, looks the same and takes the same steps.
-func (b *blobServer) bearer(w http.ResponseWriter, r *http.Request) {
-	c, sound := parseCapability(r.Method, r.URL.EscapedPath(), r.URL.RawQuery)
+func (b *blobServer) bearer(w http.ResponseWriter, r *http.Request, network uint64) {
+	c, sound := parseCapability(r.Method, r.RequestURI)
 	hour := BlobHour(b.now())
 	var blob *boxstore.Blob
 	var key [32]byte
@@ -90,18 +114,29 @@ func (b *blobServer) bearer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodDelete {
-		switch err := b.store.DeleteBlob(c.ID); {
-		case err == nil:
-			w.WriteHeader(http.StatusNoContent)
-		case errors.Is(err, boxstore.ErrNoBlob):
-			notHere(w)
-		default:
-			answer(w, http.StatusServiceUnavailable)
-		}
+		b.remove(w, c.ID)
 		return
 	}
+	if !b.begin(w, r, network, 0) {
+		panic(http.ErrAbortHandler)
+	}
+	if strings.Contains(r.Header.Get("Range"), ",") {
+		r.Header.Del("Range") // several at once cost more than they are worth
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	http.ServeContent(w, r, "", time.Time{}, blob)
+	w.Header().Set("ETag", `"`+hex.EncodeToString(c.ID[:])+`"`)
+	http.ServeContent(w, r, "", time.Time{}, &paid{blob, b.gate, network})
+}
+
+func (b *blobServer) remove(w http.ResponseWriter, id [32]byte) {
+	switch err := b.store.DeleteBlob(id); {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, boxstore.ErrNoBlob):
+		notHere(w)
+	default:
+		answer(w, http.StatusServiceUnavailable)
+	}
 }
 
 // spend counts a use of a capability that is good for so many. Counts are kept in
@@ -137,20 +172,29 @@ func (b *blobServer) forget(hour uint32) bool {
 	return len(b.uses) < maxCounted
 }
 
-// put takes an upload.
-func (b *blobServer) put(w http.ResponseWriter, r *http.Request) {
+// put takes an upload. What can be said without its content is said before the
+// client is told to send that.
+func (b *blobServer) put(w http.ResponseWriter, r *http.Request, network uint64) {
 	info, work, ok := parseUpload(r)
 	hour := BlobHour(b.now())
 	if !ok || b.store == nil || info.Hour < hour || info.Hour > hour+MaxBlobHours {
 		answer(w, http.StatusBadRequest)
 		return
 	}
-	if wanted := BlobEffort(b.used(), b.limit(), info.Size); !b.worked(&work, info.ID, wanted) {
+	used, limit := b.store.BlobUsage()
+	if wanted := BlobEffort(used, limit, info.Size); !b.worked(&work, info.ID, wanted) {
 		w.Header().Set(headerEffort, strconv.FormatUint(uint64(wanted), 10))
 		answer(w, http.StatusTooManyRequests)
 		return
 	}
-	switch err := b.store.PutBlob(info, io.LimitReader(r.Body, info.Size+1)); {
+	if !b.begin(w, r, network, info.Size) {
+		panic(http.ErrAbortHandler)
+	}
+	err := b.store.PutBlob(info, hour, r.Body)
+	// What is left of it is read, so that the answer is not lost on somebody who
+	// is still sending. It is at most one blob, and has its time.
+	_, _ = io.Copy(io.Discard, r.Body)
+	switch {
 	case err == nil:
 		answer(w, http.StatusCreated)
 	case errors.Is(err, boxstore.ErrHeld):
@@ -164,38 +208,38 @@ func (b *blobServer) put(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (b *blobServer) used() int64 {
-	used, _ := b.store.BlobUsage()
-	return used
-}
-
-func (b *blobServer) limit() int64 {
-	_, limit := b.store.BlobUsage()
-	return limit
-}
-
 func (b *blobServer) worked(w *box.Work, id [32]byte, wanted uint32) bool {
 	return worked(w, b.id, b.now(), id, wanted)
 }
 
 // parseUpload reads what an upload says of itself.
 func parseUpload(r *http.Request) (info boxstore.BlobInfo, work box.Work, ok bool) {
+	path, query, _ := strings.Cut(r.RequestURI, "?")
 	var hourOK bool
-	if info.ID, ok = parseBlobPath(r.URL.EscapedPath()); !ok {
+	if info.ID, ok = parseBlobPath(path); !ok {
 		return info, work, false
 	}
-	info.Hour, hourOK = parseNumber(r.URL.RawQuery, "e=")
-	key, err := hex.DecodeString(r.Header.Get(headerKey))
-	if !hourOK || err != nil || len(key) != len(info.Key) || r.ContentLength < 1 || r.ContentLength > boxstore.MaxBlob {
+	info.Hour, hourOK = parseNumber(query, "e=")
+	if !hourOK || r.ContentLength < 1 || r.ContentLength > MaxBlob || !parseHeader(r, headerKey, info.Key[:]) {
 		return info, work, false
 	}
-	info.Key, info.Size = [32]byte(key), r.ContentLength
-	if text := r.Header.Get(headerWork); text != "" {
-		b, err := hex.DecodeString(text)
-		if err != nil || len(b) != len(work.Nonce)+len(work.Solution) {
-			return info, work, false
-		}
-		work = box.Work{Nonce: [8]byte(b), Solution: [16]byte(b[8:])}
+	info.Size = r.ContentLength
+	if r.Header[headerWork] == nil {
+		return info, work, true
 	}
-	return info, work, true
+	var b [8 + 16]byte
+	ok = parseHeader(r, headerWork, b[:])
+	copy(work.Nonce[:], b[:])
+	copy(work.Solution[:], b[8:])
+	return info, work, ok
+}
+
+// parseHeader reads the one value of a header, lower-case hex of so many bytes.
+func parseHeader(r *http.Request, name string, to []byte) bool {
+	v := r.Header[name]
+	if len(v) != 1 || len(v[0]) != hex.EncodedLen(len(to)) || strings.ToLower(v[0]) != v[0] {
+		return false
+	}
+	_, err := hex.Decode(to, []byte(v[0]))
+	return err == nil
 }

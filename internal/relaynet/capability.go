@@ -68,7 +68,8 @@ func parseBlobPath(path string) (id [32]byte, ok bool) {
 }
 
 // parseCapability reads what Path made, and only that.
-func parseCapability(method, path, query string) (c Capability, ok bool) {
+func parseCapability(method, uri string) (c Capability, ok bool) {
+	path, query, _ := strings.Cut(uri, "?")
 	c.Method = method
 	if c.ID, ok = parseBlobPath(path); !ok {
 		return c, false
@@ -83,11 +84,11 @@ func parseCapability(method, path, query string) (c Capability, ok bool) {
 		return c, false
 	}
 	c.MAC = [16]byte(b)
-	return c, c.Path() == path+"?"+query
+	return c, c.Path() == uri
 }
 
 func parseNumber(text, name string) (uint32, bool) {
 	digits, ok := strings.CutPrefix(text, name)
 	v, err := strconv.ParseUint(digits, 10, 32)
-	return uint32(v), ok && err == nil
+	return uint32(v), ok && err == nil && strconv.FormatUint(v, 10) == digits
 }

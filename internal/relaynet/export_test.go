@@ -10,7 +10,7 @@ func PrefixOf(addr string) string {
 	return prefix(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))).String()
 }
 
-// ParseCapability reads a URL's path and query.
-func ParseCapability(method, path, query string) (Capability, bool) {
-	return parseCapability(method, path, query)
+// ParseCapability reads a request's target.
+func ParseCapability(method, uri string) (Capability, bool) {
+	return parseCapability(method, uri)
 }

@@ -45,6 +45,9 @@ type standing struct {
 
 // follow is net/http's hook.
 func (s *standing) follow(c net.Conn, state http.ConnState) {
+	if h, ok := c.(*handed); ok && state == http.StateClosed {
+		close(h.over) // the last thing that is done for a connection
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -67,47 +70,44 @@ func (s *standing) close() {
 	s.conns = nil
 }
 
-// handed tells when net/http has closed a connection.
+// handed is a connection that net/http serves.
 type handed struct {
 	*tls.Conn
 	network uint64
-	closed  chan struct{}
-	once    sync.Once
-}
-
-func (c *handed) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return c.Conn.Close()
+	over    chan struct{} // closed when its goroutine has ended
 }
 
 func (s *Server) startBlobs() {
 	s.handover = &handover{conns: make(chan net.Conn), done: make(chan struct{})}
 	s.standing = &standing{conns: map[net.Conn]struct{}{}}
 	s.blobs = &http.Server{
-		Handler: &blobServer{store: s.options.Blobs, id: s.id, now: s.options.Now, gate: s.gate, uses: map[[16]byte]*use{}},
+		Handler: &blobServer{store: s.options.Blobs, id: s.id, now: s.options.Now, gate: s.gate, time: s.limits.Blob, uses: map[[16]byte]*use{}},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if h, ok := c.(*handed); ok {
 				ctx = context.WithValue(ctx, networkKey{}, h.network)
 			}
 			return ctx
 		},
-		ConnState:         s.standing.follow,
-		ReadHeaderTimeout: s.limits.Frame,
-		ReadTimeout:       blobTime,
-		WriteTimeout:      blobTime,
-		IdleTimeout:       s.limits.Idle,
-		MaxHeaderBytes:    blobHeader,
-		ErrorLog:          log.New(io.Discard, "", 0), // it would name addresses
+		// Requests that are made to wait end with the server.
+		BaseContext:                  func(net.Listener) context.Context { return s.stopped },
+		ConnState:                    s.standing.follow,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            s.limits.Frame,
+		ReadTimeout:                  s.limits.Blob,
+		WriteTimeout:                 s.limits.Blob,
+		IdleTimeout:                  s.limits.Idle,
+		MaxHeaderBytes:               blobHeader,
+		ErrorLog:                     log.New(io.Discard, "", 0), // it would name addresses
 	}
 	s.loop.Go(func() { _ = s.blobs.Serve(s.handover) })
 }
 
 // serveBlobs lets net/http serve a connection and returns when it is over.
 func (s *Server) serveBlobs(conn *tls.Conn, network uint64) {
-	c := &handed{Conn: conn, network: network, closed: make(chan struct{})}
+	c := &handed{Conn: conn, network: network, over: make(chan struct{})}
 	select {
 	case s.handover.conns <- c:
-		<-c.closed
+		<-c.over
 	case <-s.stopped.Done():
 	}
 }
