@@ -55,7 +55,7 @@ arch:
 			GOARCH=$${a%:*} $(GO) test -exec "$${a#*:}" $(VECTORS) || exit 1; \
 		else echo "skipped: no $${a#*:} for vectors on $${a%:*}"; fi; done
 
-VECTORS := ./identity ./media ./pqxdh ./ratchet ./ratchet/oracle -run 'R24|PQ08|[vV]ectors|Transcripts'
+VECTORS := ./box ./identity ./media ./pqxdh ./ratchet ./ratchet/oracle -run 'R24|PQ08|[vV]ectors|Transcripts'
 
 unit:
 	@[ -d "$${KITH_VECTORS:-../shared/vectors}" ] || echo "skipped: tests with vectors by others (../shared/vectors is not there)"

@@ -1,7 +1,6 @@
 package box
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -17,7 +16,7 @@ const (
 
 // sealCell seals a part into a cell. The nonce is random, since a crash between
 // sealing and keeping would otherwise use one twice. BX-05.
-func sealCell(k *Keys, expiry uint32, part []byte) ([]byte, error) {
+func sealCell(k *keys, expiry uint32, part []byte) ([]byte, error) {
 	if len(part) > Capacity {
 		return nil, ErrLimit
 	}
@@ -26,13 +25,12 @@ func sealCell(k *Keys, expiry uint32, part []byte) ([]byte, error) {
 		return nil, err // never: the key has its size
 	}
 	plain := make([]byte, lengthSize+Capacity)
+	defer clear(plain)
 	binary.BigEndian.PutUint16(plain, uint16(len(part)))
 	copy(plain[lengthSize:], part)
 	cell := make([]byte, nonceSize, CellSize)
 	rand.Read(cell)
-	cell = aead.Seal(cell, cell, plain, cellAD(k.Box, expiry))
-	clear(plain)
-	return cell, nil
+	return aead.Seal(cell, cell, plain, cellAD(k.Box, expiry)), nil
 }
 
 func cellAD(b [32]byte, expiry uint32) []byte {
@@ -40,7 +38,7 @@ func cellAD(b [32]byte, expiry uint32) []byte {
 }
 
 // openCell is the reverse of sealCell; all that can be wrong is [ErrOpen].
-func openCell(k *Keys, expiry uint32, cell []byte) ([]byte, error) {
+func openCell(k *keys, expiry uint32, cell []byte) ([]byte, error) {
 	if len(cell) != CellSize {
 		return nil, ErrOpen
 	}
@@ -53,15 +51,21 @@ func openCell(k *Keys, expiry uint32, cell []byte) ([]byte, error) {
 		return nil, ErrOpen
 	}
 	n := int(binary.BigEndian.Uint16(plain))
-	if n > Capacity {
+	if n > Capacity || !zeros(plain[lengthSize+n:]) {
+		clear(plain)
 		return nil, ErrOpen
 	}
-	for _, b := range plain[lengthSize+n:] {
-		if b != 0 {
-			return nil, ErrOpen
-		}
-	}
 	return plain[lengthSize : lengthSize+n], nil
+}
+
+// zeros reports whether there is nothing but zeros, in a time that tells only how
+// many bytes there are.
+func zeros(b []byte) bool {
+	var sum byte
+	for _, x := range b {
+		sum |= x
+	}
+	return sum == 0
 }
 
 func putText(b [32]byte, expiry uint32, cell []byte) []byte {
@@ -73,59 +77,13 @@ func putText(b [32]byte, expiry uint32, cell []byte) []byte {
 
 func deleteText(b [32]byte) []byte { return append([]byte(labelDelete), b[:]...) }
 
-// VerifyPut reports whether whoever holds a box's keys wrote this cell with this
-// expiry. BX-07.
+// VerifyPut reports whether whoever holds a box's keys wrote this cell, of
+// [CellSize] bytes, with this expiry. Needs no keys, and is safe for concurrent use.
+// Source: docs/spec/box.md, BX-07.
 func VerifyPut(b [32]byte, expiry uint32, cell []byte, sig *[64]byte) bool {
-	return len(cell) == CellSize && ed25519.Verify(b[:], putText(b, expiry, cell), sig[:])
+	return len(cell) == CellSize && verify(&b, putText(b, expiry, cell), sig)
 }
 
-// VerifyDelete reports whether whoever holds a box's keys deleted it. BX-08.
-func VerifyDelete(b [32]byte, sig *[64]byte) bool { return ed25519.Verify(b[:], deleteText(b), sig[:]) }
-
-// sign signs with a box's key.
-func (k *Keys) sign(text []byte) (sig [64]byte) {
-	private := ed25519.NewKeyFromSeed(k.seed[:])
-	defer clear(private)
-	copy(sig[:], ed25519.Sign(private, text))
-	return sig
-}
-
-// Seal puts a part of at most [Capacity] bytes into the next box of the chain, to be
-// there until the end of a day (days since 1970), and returns what is asked of each
-// relay and the box's address. What it returns must be kept before the first relay is
-// asked: asked again it must be byte for byte the same. It fails with [ErrLimit].
-func (c *Chain) Seal(part []byte, expiry uint32) (*Put, error) {
-	if len(part) > Capacity {
-		return nil, ErrLimit
-	}
-	k, err := c.Next()
-	if err != nil {
-		return nil, err
-	}
-	cell, err := sealCell(&k, expiry, part)
-	if err != nil {
-		return nil, err
-	}
-	return &Put{Box: k.Box, Expiry: expiry, Sig: k.sign(putText(k.Box, expiry, cell)), Cell: cell}, nil
-}
-
-// Open opens what was found in a box of the window. It changes nothing; [Reader.Done]
-// says that the box is read. It fails with [ErrOpen].
-func (r *Reader) Open(b [32]byte, expiry uint32, cell []byte) (index uint64, part []byte, err error) {
-	i := r.find(b)
-	if i < 0 {
-		return 0, nil, ErrOpen
-	}
-	part, err = openCell(&r.keys[i], expiry, cell)
-	return r.keys[i].Index, part, err
-}
-
-// Delete makes the request that deletes a box of the window, which must be made
-// before [Reader.Done]. It fails with [ErrLimit] for a box outside of it.
-func (r *Reader) Delete(b [32]byte) (*Delete, error) {
-	i := r.find(b)
-	if i < 0 {
-		return nil, ErrLimit
-	}
-	return &Delete{Box: b, Sig: r.keys[i].sign(deleteText(b))}, nil
-}
+// VerifyDelete reports whether whoever holds a box's keys deleted it. Needs no keys,
+// and is safe for concurrent use. Source: docs/spec/box.md, BX-08.
+func VerifyDelete(b [32]byte, sig *[64]byte) bool { return verify(&b, deleteText(b), sig) }

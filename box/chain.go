@@ -1,120 +1,81 @@
 package box
 
 import (
-	"crypto/ed25519"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"errors"
-	"slices"
+	"fmt"
+	"io"
 
 	"golang.org/x/crypto/cryptobyte"
 )
 
-var (
-	// ErrOpen reports a cell that does not open: another key, or changed bytes. It
-	// says no more on purpose.
-	ErrOpen = errors.New("box: does not open")
-	// ErrMalformed reports bytes that break the format: whoever wrote them is at
-	// fault.
-	ErrMalformed = errors.New("box: malformed")
-	// ErrLimit reports an argument beyond a limit of this package: the caller's fault.
-	ErrLimit = errors.New("box: beyond a limit")
-)
-
-// Labels of docs/spec/box.md 3, those of the published vector.
-const (
-	labelDirection = "drop/1 dir"
-	labelStep      = "drop/1 step"
-)
-
-// Keys are those of one box. Whoever has them can read, write and delete it.
-type Keys struct {
-	Index uint64
-	Box   [32]byte // the address: the public key of seed
-	seed  [32]byte
-	key   [32]byte
-}
-
-// step derives the keys of a box and the chain key after it. BX-02.
-func step(ck *[32]byte, index uint64) (Keys, [32]byte, error) {
-	b, err := hkdf.Expand(sha256.New, ck[:], labelStep, 96)
-	if err != nil {
-		return Keys{}, [32]byte{}, err // never: the length is fixed
-	}
-	defer clear(b)
-	k := Keys{Index: index, seed: [32]byte(b[32:]), key: [32]byte(b[64:])}
-	private := ed25519.NewKeyFromSeed(k.seed[:])
-	defer clear(private)
-	copy(k.Box[:], private[32:])
-	return k, [32]byte(b[:32]), nil
-}
-
-// first gives the first chain key of one direction. BX-01.
-func first(root, writer, reader *[32]byte) ([32]byte, error) {
-	dir := sha256.New()
-	dir.Write([]byte(labelDirection))
-	dir.Write(writer[:])
-	dir.Write(reader[:])
-	b, err := hkdf.Extract(sha256.New, root[:], dir.Sum(nil))
-	if err != nil {
-		return [32]byte{}, err // never
-	}
-	defer clear(b)
-	return [32]byte(b), nil
-}
-
-// Chain is the writer's end of one direction: it gives each box once. Make one with
-// [NewChain]. Not safe for concurrent use.
+// Chain is the writer's end of one direction: it writes to each box once. Make one
+// with [NewChain]. Not safe for concurrent use.
 type Chain struct {
 	ck   [32]byte
 	next uint64
 }
 
-// NewChain begins the chain that a writer and a reader with these Ed25519 public
-// keys share by a root of 32 secret bytes. The root is to be erased by the caller.
-// Source: docs/spec/box.md, BX-01.
+// NewChain begins the chain that a writer and a reader, each named by its 32-byte
+// Ed25519 public key, share by a root of 32 secret bytes. The caller erases its copy
+// of the root. Source: docs/spec/box.md, BX-01.
 func NewChain(root, writer, reader [32]byte) *Chain {
-	ck, err := first(&root, &writer, &reader)
-	if err != nil {
-		panic(err) // never: hkdf.Extract of fixed sizes
-	}
-	return &Chain{ck: ck}
+	return &Chain{ck: first(&root, &writer, &reader)}
 }
 
-// Index returns how many boxes the chain has given.
+// Index returns how many boxes the chain has given, 0 to [MaxIndex].
 func (c *Chain) Index() uint64 { return c.next }
 
-// Next gives the keys of the next box and erases what led to them. It fails with
-// [ErrLimit] at the end of the chain.
-func (c *Chain) Next() (Keys, error) {
+// give gives the keys of the next box and erases what led to them. It fails with
+// ErrLimit at the end of the chain.
+func (c *Chain) give() (keys, error) {
 	if c.next >= MaxIndex {
-		return Keys{}, ErrLimit
+		return keys{}, ErrLimit
 	}
-	k, ck, err := step(&c.ck, c.next)
+	k, err := step(&c.ck, c.next)
+	if err == nil {
+		c.next++
+	}
+	return k, err
+}
+
+// Seal puts a part of at most [Capacity] bytes into the next box of the chain, to be
+// there until the end of a day (days since 1970), and returns what is asked of each
+// relay. What it returns, and the chain as it is then, must be kept before the first
+// relay is asked: asked again it must be byte for byte the same. The box's keys are
+// erased. It fails with [ErrLimit] for a longer part and at the end of the chain, and
+// changes nothing then. Source: docs/spec/box.md, BX-03, BX-05 and BX-07.
+func (c *Chain) Seal(part []byte, expiry uint32) (*Put, error) {
+	if len(part) > Capacity {
+		return nil, ErrLimit
+	}
+	k, err := c.give()
 	if err != nil {
-		return Keys{}, err
+		return nil, err
 	}
-	c.ck = ck
-	c.next++
-	return k, nil
+	defer k.erase()
+	cell, err := sealCell(&k, expiry, part)
+	if err != nil {
+		return nil, err
+	}
+	return &Put{Box: k.Box, Expiry: expiry, Sig: k.sign(putText(k.Box, expiry, cell)), Cell: cell}, nil
 }
 
 const (
-	chainVersion  = 1
-	readerVersion = 1
+	chainVersion = 1
+	chainSize    = 1 + 8 + 32
 )
 
-// MarshalBinary encodes the chain for storage, as docs/spec/box.md 8 says. It is
-// secret.
+// MarshalBinary encodes the chain for storage, 41 secret bytes, as docs/spec/box.md 8
+// says. It does not fail.
 func (c *Chain) MarshalBinary() ([]byte, error) {
-	var w cryptobyte.Builder
+	w := cryptobyte.NewFixedBuilder(make([]byte, 0, chainSize))
 	w.AddUint8(chainVersion)
 	w.AddUint64(c.next)
 	w.AddBytes(c.ck[:])
 	return w.Bytes()
 }
 
-// ParseChain reads what [Chain.MarshalBinary] made. It fails with [ErrMalformed].
+// ParseChain reads what [Chain.MarshalBinary] made, and nothing else: it fails with
+// [ErrMalformed].
 func ParseChain(b []byte) (*Chain, error) {
 	s := cryptobyte.String(b)
 	var version uint8
@@ -125,105 +86,11 @@ func ParseChain(b []byte) (*Chain, error) {
 	return c, nil
 }
 
-// Reader is the reader's end of one direction. It knows which boxes are still
-// missing, up to [Window] beyond the first of them. Make one with [NewReader]. Not
-// safe for concurrent use.
-type Reader struct {
-	ck   [32]byte // after the last of keys
-	next uint64
-	keys []Keys // of boxes not read, in order
-}
+// String returns a fixed text in place of the secrets.
+func (Chain) String() string { return "box.Chain(secret)" }
 
-// NewReader begins the reader's end of the chain of [NewChain] with the same
-// arguments.
-func NewReader(root, writer, reader [32]byte) *Reader {
-	ck, err := first(&root, &writer, &reader)
-	if err != nil {
-		panic(err) // never
-	}
-	r := &Reader{ck: ck}
-	r.fill()
-	return r
-}
+// GoString returns a fixed text in place of the secrets.
+func (c Chain) GoString() string { return c.String() }
 
-// fill derives keys until the window reaches as far as it may.
-func (r *Reader) fill() {
-	for r.next < MaxIndex && (len(r.keys) == 0 || r.next < r.keys[0].Index+Window) {
-		k, ck, err := step(&r.ck, r.next)
-		if err != nil {
-			return // never
-		}
-		r.keys, r.ck = append(r.keys, k), ck
-		r.next++
-	}
-}
-
-// Missing returns the boxes of the window that were not read, the first one first,
-// at most n.
-func (r *Reader) Missing(n int) []Keys { return slices.Clone(r.keys[:min(n, len(r.keys))]) }
-
-// Index tells which box of the window an address is.
-func (r *Reader) Index(b [32]byte) (index uint64, ok bool) {
-	i := r.find(b)
-	if i < 0 {
-		return 0, false
-	}
-	return r.keys[i].Index, true
-}
-
-func (r *Reader) find(b [32]byte) int {
-	return slices.IndexFunc(r.keys, func(k Keys) bool { return k.Box == b })
-}
-
-// Done erases the keys of a box: it was read. Unknown indexes are ignored.
-func (r *Reader) Done(index uint64) {
-	for i := range r.keys {
-		if r.keys[i].Index == index {
-			r.keys[i] = Keys{}
-			r.keys = slices.Delete(r.keys, i, i+1)
-			break
-		}
-	}
-	r.fill()
-}
-
-// MarshalBinary encodes the reader for storage, as docs/spec/box.md 8 says. It is
-// secret.
-func (r *Reader) MarshalBinary() ([]byte, error) {
-	var w cryptobyte.Builder
-	w.AddUint8(readerVersion)
-	w.AddUint64(r.next)
-	w.AddBytes(r.ck[:])
-	w.AddUint8(uint8(len(r.keys)))
-	for _, k := range r.keys {
-		w.AddUint64(k.Index)
-		w.AddBytes(k.Box[:])
-		w.AddBytes(k.seed[:])
-		w.AddBytes(k.key[:])
-	}
-	return w.Bytes()
-}
-
-// ParseReader reads what [Reader.MarshalBinary] made. It fails with [ErrMalformed].
-func ParseReader(b []byte) (*Reader, error) {
-	s := cryptobyte.String(b)
-	var version, n uint8
-	r := &Reader{}
-	if !s.ReadUint8(&version) || version != readerVersion || !s.ReadUint64(&r.next) || !s.CopyBytes(r.ck[:]) || !s.ReadUint8(&n) {
-		return nil, ErrMalformed
-	}
-	for range n {
-		var k Keys
-		if !s.ReadUint64(&k.Index) || !s.CopyBytes(k.Box[:]) || !s.CopyBytes(k.seed[:]) || !s.CopyBytes(k.key[:]) || k.Index >= r.next ||
-			len(r.keys) > 0 && k.Index <= r.keys[len(r.keys)-1].Index {
-			return nil, ErrMalformed
-		}
-		r.keys = append(r.keys, k)
-	}
-	// A window as fill leaves it, and nothing else.
-	full := len(r.keys) > 0 && r.next == r.keys[0].Index+Window || r.next == MaxIndex
-	if !s.Empty() || !full || len(r.keys) > Window {
-		return nil, ErrMalformed
-	}
-	return r, nil
-}
+// Format writes a fixed text in place of the secrets, whatever the verb.
+func (c Chain) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }

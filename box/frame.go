@@ -55,12 +55,16 @@ type Put struct {
 	Cell   []byte // CellSize bytes
 }
 
-// Verify reports whether whoever holds the box's keys made the request.
+// Verify reports whether whoever holds the box's keys made the request. BX-07.
 func (p *Put) Verify() bool { return VerifyPut(p.Box, p.Expiry, p.Cell, &p.Sig) }
 
-const putSize = 32 + 4 + 64 + CellSize
+const (
+	putSize    = 32 + 4 + 64 + CellSize
+	deleteSize = 32 + 64
+)
 
-// MarshalBinary encodes the request for storage: what is sent of it.
+// MarshalBinary encodes the request for storage, 4196 bytes, as docs/spec/box.md 8
+// says: what is sent of it. It fails with [ErrLimit] if the cell has not its size.
 func (p *Put) MarshalBinary() ([]byte, error) {
 	if len(p.Cell) != CellSize {
 		return nil, ErrLimit
@@ -70,7 +74,8 @@ func (p *Put) MarshalBinary() ([]byte, error) {
 	return append(append(b, p.Sig[:]...), p.Cell...), nil
 }
 
-// ParsePut reads what [Put.MarshalBinary] made. It fails with [ErrMalformed].
+// ParsePut reads what [Put.MarshalBinary] made; the cell aliases it. The signature is
+// not checked. It fails with [ErrMalformed].
 func ParsePut(b []byte) (*Put, error) {
 	if len(b) != putSize {
 		return nil, ErrMalformed
@@ -84,17 +89,19 @@ type Delete struct {
 	Sig [64]byte
 }
 
-// Verify reports whether whoever holds the box's keys made the request.
+// Verify reports whether whoever holds the box's keys made the request. BX-08.
 func (d *Delete) Verify() bool { return VerifyDelete(d.Box, &d.Sig) }
 
-// MarshalBinary encodes the request for storage.
+// MarshalBinary encodes the request for storage, 96 bytes, as docs/spec/box.md 8 says.
+// It does not fail.
 func (d *Delete) MarshalBinary() ([]byte, error) {
-	return append(append(make([]byte, 0, 96), d.Box[:]...), d.Sig[:]...), nil
+	return append(append(make([]byte, 0, deleteSize), d.Box[:]...), d.Sig[:]...), nil
 }
 
-// ParseDelete reads what [Delete.MarshalBinary] made. It fails with [ErrMalformed].
+// ParseDelete reads what [Delete.MarshalBinary] made. The signature is not checked.
+// It fails with [ErrMalformed].
 func ParseDelete(b []byte) (*Delete, error) {
-	if len(b) != 96 {
+	if len(b) != deleteSize {
 		return nil, ErrMalformed
 	}
 	return &Delete{Box: [32]byte(b), Sig: [64]byte(b[32:])}, nil
@@ -105,36 +112,55 @@ type Request struct {
 	Op     Op
 	Tag    uint64 // repeated in the answer
 	Box    [32]byte
-	Put    *Put   // OpPut, for the same box
-	Work   Work   // OpPut
-	Wait   uint16 // OpGet: how long to wait for the box to be written, seconds
-	Delete *Delete
+	Put    *Put    // OpPut, for the same box
+	Work   Work    // OpPut, if the relay wants some
+	Wait   uint16  // OpGet: how long to wait for the box to be written, seconds
+	Delete *Delete // OpDelete, for the same box
 }
 
 const (
 	frameVersion = 1
 	requestHead  = 1 + 1 + 8 + 32
+	replyHead    = 1 + 1 + 8 + 4 + 4
 )
 
+// whole reports whether what the operation needs is set, and nothing else.
+func (r *Request) whole() bool {
+	switch {
+	case r.Op != OpPut && (r.Put != nil || r.Work != Work{}), r.Op != OpGet && r.Wait != 0, r.Op != OpDelete && r.Delete != nil:
+		return false
+	}
+	switch r.Op {
+	case OpPut:
+		return r.Put != nil && r.Put.Box == r.Box && len(r.Put.Cell) == CellSize
+	case OpGet:
+		return r.Wait <= MaxWait
+	case OpDelete:
+		return r.Delete != nil && r.Delete.Box == r.Box
+	}
+	return r.Op == OpInfo
+}
+
 // AppendBinary appends the frame of a request to b: [FrameSize] bytes, whatever is
-// asked. It fails with [ErrLimit]. Source: docs/spec/box.md, BX-10.
+// asked, those that mean nothing drawn at random. It fails with [ErrLimit] if not
+// exactly what the operation needs is set. Source: docs/spec/box.md, BX-10.
 func (r *Request) AppendBinary(b []byte) ([]byte, error) {
+	if !r.whole() {
+		return nil, ErrLimit
+	}
 	start := len(b)
 	b = append(b, frameVersion, byte(r.Op))
 	b = binary.BigEndian.AppendUint64(b, r.Tag)
 	b = append(b, r.Box[:]...)
-	switch {
-	case r.Op == OpPut && r.Put != nil && r.Put.Box == r.Box && len(r.Put.Cell) == CellSize:
+	switch r.Op {
+	case OpPut:
 		b = append(append(b, r.Work.Nonce[:]...), r.Work.Solution[:]...)
 		b = binary.BigEndian.AppendUint32(b, r.Put.Expiry)
 		b = append(append(b, r.Put.Sig[:]...), r.Put.Cell...)
-	case r.Op == OpGet && r.Wait <= MaxWait:
+	case OpGet:
 		b = binary.BigEndian.AppendUint16(b, r.Wait)
-	case r.Op == OpDelete && r.Delete != nil && r.Delete.Box == r.Box:
+	case OpDelete:
 		b = append(b, r.Delete.Sig[:]...)
-	case r.Op == OpInfo:
-	default:
-		return nil, ErrLimit
 	}
 	return fill(b, start), nil
 }
@@ -174,21 +200,27 @@ func ParseRequest(frame []byte) (*Request, error) {
 	return r, nil
 }
 
-// Reply is a relay's answer.
+// Reply is a relay's answer. What its Status does not need is zero.
 type Reply struct {
 	Status Status
 	Tag    uint64
-	Effort uint32 // wanted now for a request to be held; with Full and to OpInfo
-	Day    uint32 // the relay's day, days since 1970
-	Expiry uint32 // Found
-	Sig    [64]byte
-	Cell   []byte // Found: CellSize bytes
+	Effort uint32   // wanted now for a request to be held; with Full and to OpInfo
+	Day    uint32   // the relay's day, days since 1970
+	Expiry uint32   // Found
+	Sig    [64]byte // Found: of the Put; Gone: of the Delete
+	Cell   []byte   // Found: CellSize bytes
 }
 
 // AppendBinary appends the frame of an answer to b: [FrameSize] bytes, whatever is
-// answered. It fails with [ErrLimit]. Source: docs/spec/box.md, BX-11.
+// answered, those that mean nothing drawn at random. It fails with [ErrLimit] for a
+// status that is none and for a cell that is missing or too much. Source:
+// docs/spec/box.md, BX-11.
 func (r *Reply) AppendBinary(b []byte) ([]byte, error) {
-	if r.Status < OK || r.Status > Busy || (r.Status == Found) != (len(r.Cell) == CellSize) {
+	cell := 0
+	if r.Status == Found {
+		cell = CellSize
+	}
+	if r.Status < OK || r.Status > Busy || len(r.Cell) != cell {
 		return nil, ErrLimit
 	}
 	start := len(b)
@@ -206,15 +238,15 @@ func (r *Reply) AppendBinary(b []byte) ([]byte, error) {
 	return fill(b, start), nil
 }
 
-// ParseReply reads the frame of an answer; the cell aliases it. It fails with
-// [ErrMalformed].
+// ParseReply reads the frame of an answer; the cell aliases it. Whether it can be
+// believed is said by [Reply.Answers]. It fails with [ErrMalformed].
 func ParseReply(frame []byte) (*Reply, error) {
 	if len(frame) != FrameSize || frame[0] != frameVersion {
 		return nil, ErrMalformed
 	}
 	r := &Reply{Status: Status(frame[1]), Tag: binary.BigEndian.Uint64(frame[2:]), Effort: binary.BigEndian.Uint32(frame[10:]),
 		Day: binary.BigEndian.Uint32(frame[14:])}
-	body := frame[18:]
+	body := frame[replyHead:]
 	switch {
 	case r.Status < OK || r.Status > Busy:
 		return nil, ErrMalformed
@@ -227,16 +259,40 @@ func ParseReply(frame []byte) (*Reply, error) {
 }
 
 // Answers reports whether a reply is one to this request that can be believed without
-// keys: what it says was written or deleted was so by whoever holds the box's keys.
+// keys: it has the request's tag and a status that the request can have, wants work
+// only where work can be wanted, and what it says was written or deleted was so by
+// whoever holds the box's keys. Anything else is the relay's lie. Source:
+// docs/spec/box.md, BX-11.
 func (r *Reply) Answers(q *Request) bool {
-	if r.Tag != q.Tag {
+	if r.Tag != q.Tag || !r.Status.answers(q.Op) {
 		return false
 	}
 	switch r.Status {
 	case Found:
-		return q.Op == OpGet && VerifyPut(q.Box, r.Expiry, r.Cell, &r.Sig)
+		return r.Effort == 0 && VerifyPut(q.Box, r.Expiry, r.Cell, &r.Sig)
 	case Gone:
-		return q.Op != OpInfo && VerifyDelete(q.Box, &r.Sig)
+		return r.Effort == 0 && VerifyDelete(q.Box, &r.Sig)
+	case Full:
+		return r.Effort > 0
 	}
-	return true
+	return r.Effort == 0 || q.Op == OpInfo && r.Status == OK
+}
+
+// answers reports whether an operation can have such an answer.
+func (s Status) answers(op Op) bool {
+	switch s {
+	case Busy:
+		return true
+	case OK:
+		return op != OpGet
+	case Refused:
+		return op == OpPut || op == OpDelete
+	case Exists, Conflict, Full:
+		return op == OpPut
+	case Found, Miss:
+		return op == OpGet
+	case Gone:
+		return op == OpPut || op == OpGet
+	}
+	return false
 }

@@ -1,8 +1,6 @@
 package box
 
 import (
-	"bytes"
-	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base32"
@@ -10,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // RelayID names a relay: SHA-256 of its Ed25519 public key.
@@ -39,7 +36,7 @@ func (r Relay) String() string {
 func IsRelay(text string) bool { return strings.HasPrefix(text, scheme) }
 
 // ParseRelay reads a relay's link: kith-relay://, the key as 52 lower-case letters
-// and digits of base 32, @, and addresses of the form host:port with commas between.
+// and digits of base 32, @, and addresses as [ValidAddr] has them with commas between.
 // Each link has one form. It fails with [ErrMalformed]. Source: docs/spec/box.md, BX-12.
 func ParseRelay(link string) (Relay, error) {
 	rest, ok := strings.CutPrefix(link, scheme)
@@ -51,9 +48,9 @@ func ParseRelay(link string) (Relay, error) {
 	if err != nil || len(b) != ed25519.PublicKeySize {
 		return Relay{}, ErrMalformed
 	}
-	r := Relay{Key: [32]byte(b), Addrs: strings.Split(addrs, ",")}
+	r := Relay{Key: [32]byte(b), Addrs: strings.SplitN(addrs, ",", MaxAddrs+1)}
 	if len(r.Addrs) > MaxAddrs || r.String() != link {
-		return Relay{}, ErrMalformed
+		return Relay{}, ErrMalformed // String tells apart what base 32 decodes alike
 	}
 	for i, a := range r.Addrs {
 		if !ValidAddr(a) || slices.Contains(r.Addrs[:i], a) {
@@ -63,9 +60,12 @@ func ParseRelay(link string) (Relay, error) {
 	return r, nil
 }
 
-// ValidAddr reports whether a text is host:port as a relay's link may have it: an IP
-// address in its one form, in brackets if it has colons, or a name of lower-case
-// letters, digits, dots and hyphens; and a port from 1 to 65535.
+// ValidAddr reports whether a text is host:port as a relay's link may have it, at most
+// [MaxAddr] bytes: a port from 1 to 65535 without leading zeros, and an IPv4 address,
+// an IPv6 address in brackets, each as package net/netip writes it, or a name. A name
+// is of labels of 1 to 63 lower-case letters, digits and, inside, hyphens, with dots
+// between; the last begins with a letter, since what ends in a number is an IPv4
+// address to many programs. Source: docs/spec/box.md, BX-12.
 func ValidAddr(a string) bool {
 	i := strings.LastIndexByte(a, ':')
 	if i < 1 || len(a) > MaxAddr {
@@ -79,74 +79,24 @@ func ValidAddr(a string) bool {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
 		ip, err := netip.ParseAddr(inner)
-		return ok && err == nil && ip.Is6() && ip.Zone() == "" && ip.String() == inner
+		return ok && err == nil && ip.Is6() && !ip.Is4In6() && ip.Zone() == "" && ip.String() == inner
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Is4() && ip.String() == host
+		return ip.Is4()
 	}
-	for _, c := range []byte(host) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {
+	return validName(host)
+}
+
+func validName(host string) bool {
+	labels := strings.Split(host, ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.ContainsFunc(l, notInName) {
 			return false
 		}
 	}
-	return host[0] != '.' && host[0] != '-'
+	return labels[len(labels)-1][0] >= 'a'
 }
 
-const labelPlace = "place/1"
-
-// Rank orders relays by how near a box is to them, nearest first, as indexes into
-// relays: by the least SHA-256 of the box and the relay's id (rendezvous hashing). Both
-// ends compute it from the relays they both know. Source: docs/spec/box.md, BX-13.
-func Rank(b [32]byte, relays []RelayID) []int {
-	type scored struct {
-		i     int
-		score [32]byte
-	}
-	all := make([]scored, len(relays))
-	for i, id := range relays {
-		h := sha256.New()
-		h.Write([]byte(labelPlace))
-		h.Write(b[:])
-		h.Write(id[:])
-		all[i].i = i
-		h.Sum(all[i].score[:0])
-	}
-	slices.SortFunc(all, func(x, y scored) int {
-		return cmp.Or(bytes.Compare(x.score[:], y.score[:]), cmp.Compare(x.i, y.i))
-	})
-	order := make([]int, len(all))
-	for i, x := range all {
-		order[i] = x.i
-	}
-	return order
-}
-
-// Lives are the days for which a relay may be asked to hold a cell.
-var lives = [...]uint32{1, 3, 7, 14, 21}
-
-// DefaultLife is the life of a cell in days unless there is a reason for another.
-const DefaultLife = 14
-
-// LifeFor returns the shortest life, in days, that is not less than d, or the longest.
-func LifeFor(d time.Duration) uint32 {
-	for _, l := range lives {
-		if d <= time.Duration(l)*24*time.Hour {
-			return l
-		}
-	}
-	return lives[len(lives)-1]
-}
-
-// Day returns the day of a time: days since 1970.
-func Day(t time.Time) uint32 { return uint32(max(t.Unix(), 0) / (24 * 3600)) }
-
-// ExpiryDay returns the last day of a cell that is to live so many days from now,
-// rounded up.
-func ExpiryDay(now time.Time, life uint32) uint32 { return Day(now) + life }
-
-// AllowedExpiry reports whether a relay whose day it is may hold a cell until a day:
-// it is not over, and not further away than the longest life and [ClockSlack]. Any day
-// between is allowed, since a relay may get a cell when it is days old. BX-06.
-func AllowedExpiry(today, expiry uint32) bool {
-	return expiry >= today && expiry-today <= lives[len(lives)-1]+ClockSlack
+func notInName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
 }

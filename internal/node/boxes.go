@@ -67,7 +67,7 @@ func (n *Node) changeBoxes(ctx context.Context, now time.Time, changes []engine.
 			}
 			in = x
 		case engine.WatchBoxes:
-			in = placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes}
+			in = placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes, Rarely: c.Rarely}
 		case engine.DeleteBox:
 			in = placement.Delete{Of: placement.Group(c.Group), Box: c.Box, Del: c.Del}
 		case engine.WrongBox:
