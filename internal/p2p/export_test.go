@@ -1,9 +1,12 @@
 package p2p
 
 import (
+	"context"
+	"crypto/ed25519"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 
 	"kith/internal/wire"
 )
@@ -41,4 +44,25 @@ func (h *Host) Streams(p wire.PeerID) (n int) {
 		}
 	}
 	return n
+}
+
+// DialBeside makes a direct connection whatever there is already, as a hole that
+// was punched does.
+func (h *Host) DialBeside(ctx context.Context, to wire.PeerID, hints []string) error {
+	id, err := peerID(to)
+	if err != nil {
+		return err
+	}
+	h.host.Peerstore().AddAddrs(id, parseAddrs(hints), peerstore.TempAddrTTL)
+	_, err = h.host.Network().DialPeer(network.WithForceDirectDial(ctx, "test"), id)
+	return err
+}
+
+// Key returns the host's private key.
+func (h *Host) Key() ed25519.PrivateKey {
+	raw, err := h.host.Peerstore().PrivKey(h.host.ID()).Raw()
+	if err != nil {
+		panic(err)
+	}
+	return raw
 }

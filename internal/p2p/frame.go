@@ -30,6 +30,7 @@ type link struct {
 
 	// Guarded by Host.mu. A link that has nothing but relayed connections is
 	// made known when the hope for a direct one is over.
+	conns           map[network.Conn]bool
 	direct, relayed int
 	known           bool        // LinkUp is queued, or on its way there
 	hope            *time.Timer // ends the hope
@@ -52,8 +53,13 @@ type change struct {
 }
 
 // connected opens a link with a peer's first connection. libp2p calls it before
-// it takes the connection's first stream.
-func (h *Host) connected(_ network.Network, c network.Conn) {
+// it takes the connection's first stream. What this host dialled for the DHT or
+// to a relay is no link until one side wants it.
+func (h *Host) connected(_ network.Network, c network.Conn) { h.attach(c, false) }
+
+// attach counts a connection among those of its peer's link; wanted makes a link
+// whoever the peer is.
+func (h *Host) attach(c network.Conn, wanted bool) {
 	id := c.RemotePeer()
 	p, ok := wireID(id)
 	if !ok {
@@ -70,11 +76,18 @@ func (h *Host) connected(_ network.Network, c network.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.links[id]
+	if l == nil && !wanted && !contact && c.Stat().Direction == network.DirOutbound && h.dialled[id] == 0 || c.IsClosed() {
+		return
+	}
+	if l != nil && l.conns[c] {
+		return
+	}
 	if l == nil {
-		l = &link{peer: p, up: make(chan struct{}), turn: make(chan struct{}, 1)}
+		l = &link{peer: p, up: make(chan struct{}), turn: make(chan struct{}, 1), conns: map[network.Conn]bool{}}
 		l.ctx, l.cancel = context.WithCancel(h.ctx)
 		h.links[id] = l
 	}
+	l.conns[c] = true
 	if relayed {
 		l.relayed++
 		if c.Stat().Direction == network.DirInbound && l.direct == 0 && l.relayed == 1 {
@@ -142,9 +155,10 @@ func (h *Host) disconnected(_ network.Network, c network.Conn) {
 	defer h.mu.Unlock()
 	id := c.RemotePeer()
 	l := h.links[id]
-	if l == nil {
+	if l == nil || !l.conns[c] {
 		return
 	}
+	delete(l.conns, c)
 	if circuit(c.RemoteMultiaddr()) {
 		l.relayed--
 	} else {
@@ -359,6 +373,7 @@ func (l *link) finish(s network.Stream) {
 // enter counts a handler of libp2p's among the goroutines of the host and of
 // the peer's link. It returns nil when either is gone.
 func (h *Host) enter(s network.Stream) *link {
+	h.adopt(s.Conn().RemotePeer())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.links[s.Conn().RemotePeer()]

@@ -43,13 +43,13 @@ func (h *Host) canPunch() bool {
 	return slices.Contains(h.host.Mux().Protocols(), holepunch.Protocol)
 }
 
-// awaitPunch waits a little until a hole can be punched; while nobody could
-// have told this device its address there is nothing to wait for.
+// awaitPunch waits a little until a hole can be punched: for so long after the
+// first relay could have told this device its address, and not for relays that
+// are on its own network and cannot.
 func (h *Host) awaitPunch(ctx context.Context) {
-	deadline := time.Now().Add(settleTimeout)
 	tick := time.NewTicker(settleTick)
 	defer tick.Stop()
-	for !h.canPunch() && h.relayed() && time.Now().Before(deadline) {
+	for !h.canPunch() && h.relayed() && time.Since(h.relayedSince()) < settleTimeout {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	connmgrcore "github.com/libp2p/go-libp2p/core/connmgr"
@@ -33,7 +32,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
-	"github.com/multiformats/go-multiaddr"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/quic-go/quic-go"
 )
 
@@ -41,14 +40,10 @@ import (
 type parts struct {
 	host     *basichost.BasicHost
 	swarm    *swarm.Swarm
-	tcp      *tcpTransport
-	observed *observedaddrs.Manager
+	observed *observedaddrs.Manager // with what follows nil unless Config.Wide
 	punch    *holepunch.Service
 	mapper   basichost.NATManager // nil: no ports are mapped
 	closers  []func() error       // the last made is the first closed
-
-	// confirmed are the addresses that others have reached this device at.
-	confirmed atomic.Pointer[[]multiaddr.Multiaddr]
 }
 
 func (p *parts) onClose(f func() error) { p.closers = append(p.closers, f) }
@@ -69,7 +64,7 @@ func newParts(key crypto.PrivKey, h *Host, cfg Config) (p *parts, err error) {
 	p = &parts{}
 	defer func() {
 		if err != nil {
-			p.close()
+			err = errors.Join(err, p.close())
 		}
 	}()
 	resources, err := newResources(cfg.Public)
@@ -82,14 +77,42 @@ func newParts(key crypto.PrivKey, h *Host, cfg Config) (p *parts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.observed, err = observedaddrs.NewManager(bus, p.swarm); err != nil {
+	opts := &basichost.HostOpts{EventBus: bus, UserAgent: "kith", ProtocolVersion: "kith/1",
+		// identify tells peers where this device listens; signed peer records
+		// would let them prove it to others.
+		DisableSignedPeerRecord: true}
+	if cfg.Wide {
+		if err := p.addProbing(key, bus, resources, cfg, opts); err != nil {
+			return nil, err
+		}
+	}
+	if p.host, err = basichost.NewHost(p.swarm, opts); err != nil {
 		return nil, err
+	}
+	p.onClose(p.host.Close)
+	if cfg.Wide {
+		if err := p.addCircuits(up); err != nil {
+			return nil, err
+		}
+	}
+	p.host.Start()
+	if cfg.Wide && !cfg.Public {
+		// What it would dial back with is not there.
+		p.host.RemoveStreamHandler(autonatv2.DialProtocol)
+	}
+	return p, nil
+}
+
+// addProbing adds to opts what finds out how this device is seen from outside.
+func (p *parts) addProbing(key crypto.PrivKey, bus event.Bus, resources network.ResourceManager, cfg Config, opts *basichost.HostOpts) (err error) {
+	if p.observed, err = observedaddrs.NewManager(bus, p.swarm); err != nil {
+		return err
 	}
 	p.observed.Start(p.swarm)
 	p.onClose(p.observed.Close)
-	prober, err := newProber(p, key, resources, cfg.Public)
-	if err != nil {
-		return nil, err
+	opts.ObservedAddrsManager = p.observed
+	if opts.AutoNATv2, err = newProber(p, key, resources, cfg.Public); err != nil {
+		return err
 	}
 	low, high := lowConns, highConns
 	if cfg.Public {
@@ -97,56 +120,47 @@ func newParts(key crypto.PrivKey, h *Host, cfg Config) (p *parts, err error) {
 	}
 	trimmer, err := connmgr.NewConnManager(low, high, connmgr.WithGracePeriod(trimGrace))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.onClose(trimmer.Close)
-	opts := &basichost.HostOpts{EventBus: bus, UserAgent: "kith", ProtocolVersion: "kith/1",
-		// identify tells peers where this device listens; signed peer records
-		// would let them prove it to others.
-		DisableSignedPeerRecord: true,
-		AddrsFactory:            p.advertised, ConnManager: trimmer, ObservedAddrsManager: p.observed, AutoNATv2: prober}
+	opts.ConnManager = trimmer
 	if cfg.MapPorts {
 		opts.NATManager = func(n network.Network) basichost.NATManager {
 			p.mapper = basichost.NewNATManager(n)
 			return p.mapper
 		}
 	}
-	if p.host, err = basichost.NewHost(p.swarm, opts); err != nil {
-		return nil, err
-	}
-	p.onClose(p.host.Close)
+	return nil
+}
+
+// addCircuits adds the transport that goes through relays, and what leads out
+// of them again.
+func (p *parts) addCircuits(up transport.Upgrader) (err error) {
 	if err := client.AddTransport(p.host, up); err != nil {
-		return nil, err
+		return err
 	}
 	p.punch, err = holepunch.NewService(impatient{p.host}, p.host.IDService(), p.punchable, holepunch.DirectDialTimeout(punchTimeout))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.onClose(p.punch.Close)
-	p.host.Start()
-	if !cfg.Public {
-		// What it would dial back with is not there.
-		p.host.RemoveStreamHandler(autonatv2.DialProtocol)
-	}
-	return p, nil
+	return nil
 }
 
 // newResources bounds what all peers together may use.
 func newResources(public bool) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
-	scaled := limits.Scale(256<<20, 1024)
-	perIP := connsPerIP
-	if public {
-		scaled = limits.Scale(1<<30, 4096)
-		perIP = guestsPerIP
-		more := rcmgr.PartialLimitConfig{System: rcmgr.ResourceLimits{
-			Conns: 2 * MaxGuests, ConnsInbound: 2 * MaxGuests, Streams: 32 * MaxGuests, StreamsInbound: 16 * MaxGuests, StreamsOutbound: 16 * MaxGuests,
-		}}
-		scaled = more.Build(scaled)
+	if !public {
+		return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Scale(256<<20, 1024)), rcmgr.WithMetricsDisabled())
 	}
-	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(scaled), rcmgr.WithMetricsDisabled(), rcmgr.WithLimitPerSubnet(
-		[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perIP}},
-		[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perIP}, {PrefixLength: 48, ConnCount: 8 * perIP}}))
+	more := rcmgr.PartialLimitConfig{System: rcmgr.ResourceLimits{
+		Conns: 2 * MaxGuests, ConnsInbound: 2 * MaxGuests, Streams: 32 * MaxGuests, StreamsInbound: 16 * MaxGuests, StreamsOutbound: 16 * MaxGuests,
+	}}
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(more.Build(limits.Scale(1<<30, 4096))), rcmgr.WithMetricsDisabled(),
+		// Many people may be behind one address, and a network of /48 is cheap.
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: guestsPerIP}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: guestsPerIP}, {PrefixLength: 48, ConnCount: 8 * guestsPerIP}}))
 }
 
 // addSwarm makes a swarm with its peer store and transports.
@@ -211,10 +225,15 @@ func (p *parts) addTransports(key crypto.PrivKey, self peer.ID, gater connmgrcor
 	if err != nil {
 		return nil, err
 	}
-	if p.tcp, err = newTCP(up, resources); err != nil {
+	// Without SO_REUSEPORT: two peers that dial each other at once from their
+	// listening ports meet in one TCP connection with two clients, and two
+	// programs on one port take each other's connections. So holes are punched
+	// over QUIC alone.
+	overTCP, err := tcp.NewTCPTransport(up, resources, nil, tcp.DisableReuseport())
+	if err != nil {
 		return nil, err
 	}
-	if err := p.swarm.AddTransport(p.tcp); err != nil {
+	if err := p.swarm.AddTransport(overTCP); err != nil {
 		return nil, err
 	}
 	var reset quic.StatelessResetKey

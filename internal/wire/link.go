@@ -36,6 +36,12 @@ type LinkEvent struct {
 	Relayed bool
 }
 
+// RelayHint is a relay as it is told of: its key, and host:port of it.
+type RelayHint struct {
+	Peer  PeerID
+	Addrs []string
+}
+
 // ErrAbsent reports that the peer asked does not have, or does not give, a
 // chunk.
 var ErrAbsent = errors.New("wire: no such chunk here")
