@@ -41,6 +41,8 @@ type About struct {
 	Key     string // where the master key lives
 	LAN     bool   // whether neighbours are looked for
 	Stop    func() // ends the node
+	// Reach says how the node is reached; nil: nothing is known.
+	Reach func() *apiv1.ReachResponse
 }
 
 // Service implements the Kith service over a node. It is safe for concurrent
@@ -84,6 +86,14 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[apiv1.StatusReq
 		Seq: uint64(seq), Key: s.about.Key, Trouble: s.node.Trouble(), Lan: s.about.LAN,
 		OneTimePrekeys: uint32(prekeys),
 	}), nil
+}
+
+// Reach implements the service.
+func (s *Service) Reach(context.Context, *connect.Request[apiv1.ReachRequest]) (*connect.Response[apiv1.ReachResponse], error) {
+	if s.about.Reach == nil {
+		return connect.NewResponse(&apiv1.ReachResponse{}), nil
+	}
+	return connect.NewResponse(s.about.Reach()), nil
 }
 
 // Invite implements the service.

@@ -58,6 +58,8 @@ type UpOptions struct {
 	Socket     string
 	Listen     []string
 	LAN        bool
+	Wide       bool      // look for contacts beyond the local network, too
+	Bootstrap  []string  // nodes to begin with there; empty: those given the last time
 	Verbose    io.Writer // where to log; nil: nowhere
 	Passphrase func() ([]byte, error)
 	// Ready is called once, when the node can be reached.

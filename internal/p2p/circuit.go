@@ -1,8 +1,6 @@
 package p2p
 
 import (
-	"time"
-
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -16,7 +14,7 @@ import (
 func (h *Host) serveCircuits() (*relay.Relay, error) {
 	limits := relay.Resources{
 		Limit:          &relay.RelayLimit{Duration: friendTime, Data: friendCircuit},
-		ReservationTTL: time.Hour, MaxReservations: friendReserved, MaxCircuits: circuitsEach, BufferSize: 4 << 10,
+		ReservationTTL: reserveTTL, MaxReservations: friendReserved, MaxCircuits: circuitsEach, BufferSize: 4 << 10,
 		MaxReservationsPerIP: friendReserved, MaxReservationsPerASN: friendReserved,
 	}
 	var acl relay.ACLFilter = contactsOnly{h}

@@ -68,6 +68,7 @@ const (
 
 	reserveFirst = time.Second // before a relay is tried again, doubling
 	reserveMost  = 5 * time.Minute
+	reserveTTL   = time.Hour // a place lasts, unless it is reserved again
 	reserveEarly = 5 * time.Minute // a place is reserved again before it expires
 	refreshDHT   = time.Hour       // the table of nodes is looked after
 	probeEvery   = time.Minute     // a relay's connection is looked after, at least

@@ -2,9 +2,9 @@ package p2p
 
 import (
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
@@ -31,6 +31,9 @@ type Reach struct {
 type RelayLink struct {
 	Peer                wire.PeerID
 	Connected, Reserved bool
+	// Skew is how far its clock is ahead of this machine's, when Timed.
+	Timed bool
+	Skew  time.Duration
 }
 
 // Mapping says what routers make of a UDP port, which decides whether holes can
@@ -39,10 +42,10 @@ type Mapping string
 
 // Kinds of mapping, RFC 4787 section 4.1.
 const (
-	MappingNone     Mapping = "none"        // no translation: a public address
-	MappingSame     Mapping = "independent" // one port for all destinations: holes can be punched
-	MappingVaries   Mapping = "dependent"   // a port for each destination: they cannot, unless the other side is open
-	MappingUnknowns Mapping = "unknown"     // fewer than two others have told
+	MappingNone    Mapping = "none"        // no translation: a public address
+	MappingSame    Mapping = "independent" // one port for all destinations: holes can be punched
+	MappingVaries  Mapping = "dependent"   // a port for each destination: they cannot, unless the other side is open
+	MappingUnknown Mapping = "unknown"     // fewer than two others have told
 )
 
 // Mapping judges by what others see.
@@ -55,7 +58,7 @@ func (r Reach) Mapping() Mapping {
 	case r.Observers >= 2:
 		return MappingSame
 	}
-	return MappingUnknowns
+	return MappingUnknown
 }
 
 // Reach tells how the host is reached now.
@@ -108,21 +111,9 @@ func (h *Host) Reach() Reach {
 	defer h.relayMu.Unlock()
 	for id, k := range h.relays {
 		p, _ := wireID(id)
-		r.Relays = append(r.Relays, RelayLink{Peer: p, Connected: h.host.Network().Connectedness(id) == network.Connected, Reserved: len(k.reserved) > 0})
+		r.Relays = append(r.Relays, RelayLink{Peer: p, Connected: h.host.Network().Connectedness(id) == network.Connected, Reserved: len(k.reserved) > 0,
+			Timed: k.timed, Skew: k.skew})
 	}
 	slices.SortFunc(r.Relays, func(a, b RelayLink) int { return slices.Compare(a.Peer[:], b.Peer[:]) })
 	return r
-}
-
-// Bootstraps are this host's addresses as others may give them to
-// Config.Bootstrap.
-func (h *Host) Bootstraps() (all []string) {
-	infos, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: h.host.ID(), Addrs: parseAddrs(h.Addrs())})
-	if err != nil {
-		return nil // never: a peer ID is text
-	}
-	for _, a := range infos {
-		all = append(all, a.String())
-	}
-	return all
 }

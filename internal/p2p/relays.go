@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -34,6 +35,8 @@ type kept struct {
 	gone     chan struct{} // one token when the connection went
 	reserved []multiaddr.Multiaddr
 	failing  bool
+	timed    bool          // it has told the time
+	skew     time.Duration // its clock is so far ahead of ours
 }
 
 // UseRelays says which relays this host stays connected to, so that others
@@ -52,6 +55,32 @@ func (h *Host) UseRelays(relays []wire.RelayHint) {
 		}
 	}
 	h.keep(rankOwn, infos, true)
+}
+
+// Through gives the addresses by which a peer is reached that has a place at one
+// of these relays: hints for [Host.Dial].
+func (h *Host) Through(relays []wire.RelayHint) (hints []string) {
+	for _, r := range relays {
+		if id, err := peerID(r.Peer); err == nil && h.wide {
+			for _, a := range relayMultiaddrs(r.Addrs) {
+				hints = append(hints, circuitAt(a, id).String())
+			}
+		}
+	}
+	return hints[:min(len(hints), wire.MaxAddrs)]
+}
+
+// Bootstraps are the addresses of a public host that is told of like this, as
+// others may give them to Config.Bootstrap.
+func Bootstraps(r wire.RelayHint) (all []string) {
+	id, err := peerID(r.Peer)
+	if err != nil {
+		return nil
+	}
+	for _, a := range relayMultiaddrs(r.Addrs) {
+		all = append(all, a.String()+"/p2p/"+id.String())
+	}
+	return all
 }
 
 // relayMultiaddrs are where a relay with these host:port is reached by libp2p:
@@ -194,6 +223,11 @@ func (h *Host) reserve(ctx context.Context, k *kept) (time.Duration, error) {
 	// as good as the relay.
 	r, err := client.Reserve(ctx, h.host, peer.AddrInfo{ID: k.info.ID})
 	if err != nil {
+		if e, ok := errors.AsType[client.ReservationError](err); ok && strings.HasPrefix(e.Reason, "received reservation with expiration date in the past") {
+			h.relayMu.Lock()
+			k.timed, k.skew = true, -reserveTTL
+			h.relayMu.Unlock()
+		}
 		return 0, errNoCircuit
 	}
 	var at []multiaddr.Multiaddr
@@ -202,6 +236,9 @@ func (h *Host) reserve(ctx context.Context, k *kept) (time.Duration, error) {
 	}
 	h.relayMu.Lock()
 	k.reserved = at
+	if k.rank == rankOwn {
+		k.timed, k.skew = true, time.Until(r.Expiration)-reserveTTL
+	}
 	h.relayMu.Unlock()
 	return max(time.Until(r.Expiration)-reserveEarly, probeEvery), nil
 }

@@ -38,7 +38,8 @@ func startPublic(t testing.TB, bootstrap ...string) *relayed {
 	}
 	t.Cleanup(func() { h.Close() })
 	publics.Store(h.Self(), true)
-	return &relayed{h, wire.RelayHint{Peer: h.Self(), Addrs: []string{fmt.Sprintf("127.0.0.1:%d", port)}}, h.Bootstraps()[0]}
+	hint := wire.RelayHint{Peer: h.Self(), Addrs: []string{fmt.Sprintf("127.0.0.1:%d", port)}}
+	return &relayed{h, hint, p2p.Bootstraps(hint)[0]}
 }
 
 func startWide(t testing.TB, bootstrap ...string) *host {
