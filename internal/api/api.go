@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,19 +109,32 @@ func (s *Service) Invite(ctx context.Context, r *connect.Request[apiv1.InviteReq
 }
 
 // hints are the addresses worth carrying in a QR code: those of this machine
-// alone only when there are no others.
+// alone only when there are no others, and first what leads here from far away,
+// since there is little room.
 func hints(addrs []string) []string {
-	var far []string
+	var far, near, through []string
 	for _, a := range addrs {
-		if !strings.HasPrefix(a, "/ip4/127.") && !strings.HasPrefix(a, "/ip6/::1/") {
+		switch {
+		case strings.HasPrefix(a, "/ip4/127."), strings.HasPrefix(a, "/ip6/::1/"):
+		case strings.Contains(a, "/p2p-circuit"):
+			through = append(through, a)
+		case node.Private(a):
+			near = append(near, a)
+		default:
 			far = append(far, a)
 		}
 	}
+	// A relay's second address says little more.
+	through = through[:min(len(through), maxThrough)]
+	far = slices.Concat(far, through, near)
 	if len(far) == 0 {
 		return addrs
 	}
 	return far
 }
+
+// maxThrough is how many addresses through relays an invite carries.
+const maxThrough = 4
 
 // Add implements the service.
 func (s *Service) Add(ctx context.Context, r *connect.Request[apiv1.AddRequest]) (*connect.Response[apiv1.AddResponse], error) {

@@ -31,13 +31,15 @@ type Far interface {
 
 // Times of rendezvous. Spec: rendezvous.md section 2.
 const (
-	lookAround     = 15 * time.Second // to see whether there is something to publish
-	publishSoonest = time.Minute      // after the last time at a place
+	lookAround     = 2 * time.Second  // to see whether the addresses changed
+	lookHarder     = 15 * time.Second // to see whether anything else is to be published
+	publishSoonest = 5 * time.Second  // after the last time at a place, doubling
+	publishSlowest = 5 * time.Minute
 	publishAgain   = 6 * time.Hour
 	publishTimeout = 30 * time.Second
 	lookupTimeout  = 15 * time.Second
-	lookupAfter    = time.Second // of dialling without success
-	lookupFirst    = time.Minute // after one that found nothing new, doubling
+	lookupAfter    = time.Second     // of dialling without success
+	lookupFirst    = 5 * time.Second // after one that found nothing new, doubling
 	lookupMost     = 30 * time.Minute
 )
 
@@ -61,21 +63,28 @@ type left struct {
 type published struct {
 	addrs []string
 	at    time.Time
+	wait  time.Duration // until the next time
 }
 
 // meet leaves word for contacts of where this device is, until ctx ends.
 func (n *Node) meet(ctx context.Context) {
 	last := map[[32]byte]published{}
 	var relays []box.Relay
+	var told []string   // the addresses of the last round
+	var again time.Time // for the next whatever happens
 	for {
-		now := time.Now()
 		own, err := n.Relays()
 		if err == nil && !slices.EqualFunc(own, relays, func(a, b box.Relay) bool { return a.String() == b.String() }) {
 			relays = own
 			n.meetings.far.UseRelays(hintsOf(relays))
 		}
-		if err := n.leaveWord(ctx, now, last); err != nil {
-			n.log.Debug("word could not be left for a contact", "cause", cause(err))
+		now, addrs := time.Now(), tellable(n.net.Addrs())
+		if !now.Before(again) || !slices.Equal(addrs, told) {
+			told, again = addrs, now.Add(lookHarder)
+			if err := n.leaveWord(ctx, now, addrs, last); err != nil {
+				n.log.Debug("word could not be left for a contact", "cause", cause(err))
+				again = now.Add(publishSoonest)
+			}
 		}
 		timer := time.NewTimer(lookAround)
 		select {
@@ -90,8 +99,7 @@ func (n *Node) meet(ctx context.Context) {
 }
 
 // leaveWord publishes at every place where what lies there is not what is true.
-func (n *Node) leaveWord(ctx context.Context, now time.Time, last map[[32]byte]published) error {
-	addrs := tellable(n.net.Addrs())
+func (n *Node) leaveWord(ctx context.Context, now time.Time, addrs []string, last map[[32]byte]published) error {
 	if len(addrs) == 0 {
 		return nil
 	}
@@ -112,7 +120,7 @@ func (n *Node) leaveWord(ctx context.Context, now time.Time, last map[[32]byte]p
 			place := p.Place(rendezvous.Days(now)[0])
 			current[place] = true
 			was := last[place]
-			if age := now.Sub(was.at); age < publishSoonest || age < publishAgain && slices.Equal(was.addrs, addrs) {
+			if age := now.Sub(was.at); age < was.wait || age < publishAgain && slices.Equal(was.addrs, addrs) {
 				continue
 			}
 			pctx, cancel := context.WithTimeout(ctx, publishTimeout)
@@ -122,7 +130,7 @@ func (n *Node) leaveWord(ctx context.Context, now time.Time, last map[[32]byte]p
 			if err != nil {
 				return err // the others are tried next time round
 			}
-			last[place] = published{addrs, now}
+			last[place] = published{addrs, now, min(max(2*was.wait, publishSoonest), publishSlowest)}
 		}
 	}
 	for place := range last {
@@ -140,7 +148,7 @@ func tellable(addrs []string) []string {
 	for _, a := range addrs {
 		switch {
 		case strings.HasPrefix(a, "/ip4/127.") || strings.HasPrefix(a, "/ip6/::1/") || strings.HasPrefix(a, "/ip6/fe80:"):
-		case private(a):
+		case Private(a):
 			rest = append(rest, a)
 		default:
 			best = append(best, a)
@@ -149,9 +157,9 @@ func tellable(addrs []string) []string {
 	return append(best, rest...)
 }
 
-// private reports whether an address is of a local network (RFC 1918, RFC 4193).
-// What leads through a relay is not.
-func private(a string) bool {
+// Private reports whether a multiaddr is of a local network (RFC 1918, RFC
+// 4193). What leads through a relay is not.
+func Private(a string) bool {
 	if strings.Contains(a, "/p2p-circuit") {
 		return false
 	}

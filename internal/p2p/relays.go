@@ -215,6 +215,13 @@ func (h *Host) reserve(ctx context.Context, k *kept) (time.Duration, error) {
 	if !h.wantsPlace(k) {
 		return probeEvery, nil
 	}
+	for _, c := range h.host.Network().ConnsToPeer(k.info.ID) {
+		select {
+		case <-h.host.IDService().IdentifyWait(c): // it may have been connected for the DHT just now
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
 	has, err := h.host.Peerstore().SupportsProtocols(k.info.ID, proto.ProtoIDv2Hop)
 	if err != nil || len(has) == 0 {
 		return probeEvery, nil // good for knowing one's address, and for the DHT
