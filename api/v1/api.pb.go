@@ -1941,6 +1941,7 @@ type ReachResponse struct {
 	Nodes         uint32                 `protobuf:"varint,11,opt,name=nodes,proto3" json:"nodes,omitempty"`        // of the DHT that are known
 	Direct        uint32                 `protobuf:"varint,12,opt,name=direct,proto3" json:"direct,omitempty"`      // contacts linked to directly
 	Relayed       uint32                 `protobuf:"varint,13,opt,name=relayed,proto3" json:"relayed,omitempty"`    // and through a relay
+	Beyond        bool                   `protobuf:"varint,14,opt,name=beyond,proto3" json:"beyond,omitempty"`      // somebody beyond the local network is reached at all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2064,6 +2065,13 @@ func (x *ReachResponse) GetRelayed() uint32 {
 		return x.Relayed
 	}
 	return 0
+}
+
+func (x *ReachResponse) GetBeyond() bool {
+	if x != nil {
+		return x.Beyond
+	}
+	return false
 }
 
 type RelayLink struct {
@@ -2344,7 +2352,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x12RemoveRelayRequest\x12\x12\n" +
 	"\x04link\x18\x01 \x01(\tR\x04link\"\x15\n" +
 	"\x13RemoveRelayResponse\"\x0e\n" +
-	"\fReachRequest\"\xd7\x02\n" +
+	"\fReachRequest\"\xef\x02\n" +
 	"\rReachResponse\x12\x12\n" +
 	"\x04wide\x18\x01 \x01(\bR\x04wide\x12\x10\n" +
 	"\x03lan\x18\x02 \x01(\bR\x03lan\x12\x10\n" +
@@ -2359,7 +2367,8 @@ const file_api_v1_api_proto_rawDesc = "" +
 	" \x03(\v2\x16.kith.api.v1.RelayLinkR\x06relays\x12\x14\n" +
 	"\x05nodes\x18\v \x01(\rR\x05nodes\x12\x16\n" +
 	"\x06direct\x18\f \x01(\rR\x06direct\x12\x18\n" +
-	"\arelayed\x18\r \x01(\rR\arelayed\"\x84\x01\n" +
+	"\arelayed\x18\r \x01(\rR\arelayed\x12\x16\n" +
+	"\x06beyond\x18\x0e \x01(\bR\x06beyond\"\x84\x01\n" +
 	"\tRelayLink\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x1c\n" +
 	"\tconnected\x18\x02 \x01(\bR\tconnected\x12\x1a\n" +

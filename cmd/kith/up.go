@@ -197,7 +197,7 @@ func far(host *p2p.Host) node.Far {
 // reachOf is what the API tells of how the host is reached.
 func reachOf(host *p2p.Host) *apiv1.ReachResponse {
 	r := host.Reach()
-	out := &apiv1.ReachResponse{Wide: r.Wide, Lan: r.LAN, Udp: r.UDP, Reachable: r.Reachable, Seen: r.Seen, Observers: uint32(r.Observers),
+	out := &apiv1.ReachResponse{Wide: r.Wide, Lan: r.LAN, Beyond: r.Beyond, Udp: r.UDP, Reachable: r.Reachable, Seen: r.Seen, Observers: uint32(r.Observers),
 		Mapping: string(r.Mapping()), Mapped: r.Mapped, Punch: r.Punch, Nodes: uint32(r.Nodes), Direct: uint32(r.Direct), Relayed: uint32(r.Relayed)}
 	for _, l := range r.Relays {
 		out.Relays = append(out.Relays, &apiv1.RelayLink{Key: l.Peer[:], Connected: l.Connected, Reserved: l.Reserved, Timed: l.Timed, SkewS: int64(l.Skew / time.Second)})

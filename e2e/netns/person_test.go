@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -356,4 +357,28 @@ func (r *relay) end(how os.Signal) {
 		r.process.Wait()
 		r.process = nil
 	}
+}
+
+// finding is what doctor says of one thing.
+type finding struct{ Name, State, Says, Do string }
+
+// doctor looks at everything from a person's machine.
+func (p *person) doctor() map[string]finding {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), deadline)
+	defer cancel()
+	c := exec.CommandContext(ctx, "ip", "netns", "exec", p.at.name, p.binary, "--home", p.home, "--json", "doctor")
+	out, err := c.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != 1) { // 1: something is bad
+		p.t.Fatalf("doctor: %v", err)
+	}
+	found := map[string]finding{}
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var f finding
+		if err := d.Decode(&f); err != nil {
+			p.t.Fatalf("doctor: %v in %s", err, out)
+		}
+		found[f.Name] = f
+	}
+	return found
 }

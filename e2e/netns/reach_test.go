@@ -60,6 +60,9 @@ func TestHomes_directAfterHolePunching(t *testing.T) {
 		if !ok {
 			t.Errorf("time %d: no direct link in %v: %v\n%s%s", i, d, bob.reach(), alice.said(), bob.said())
 		}
+		if ok && d > punchWithin {
+			t.Logf("time %d took %v\n%s%s", i, d, alice.said(), bob.said())
+		}
 		took = append(took, d)
 		converse(alice, bob, "again", 1)
 	}
@@ -126,4 +129,49 @@ func TestHomes_movedContactsFindEachOtherByRendezvous(t *testing.T) {
 	t.Logf("linked %v after both came up elsewhere, at other relays", time.Since(began).Round(time.Millisecond))
 	converse(alice, bob, "after", 3)
 	bob.until("a direct link", 30*time.Second, direct)
+}
+
+// TestDoctor_saysWhatTheRouterDoes: with the node up and with it down.
+func TestDoctor_saysWhatTheRouterDoes(t *testing.T) {
+	l := newLab(t)
+	first, second := l.public().relay(), l.public().relay()
+	alice := l.home(cone).host().person("Alice")
+	for _, x := range []struct {
+		kind nat
+		want map[string]string
+	}{
+		{cone, map[string]string{"udp": "good", "reach": "good", "holes": "good", "dht": "good", "clock": "good", "relay": "good"}},
+		{symmetric, map[string]string{"udp": "good", "reach": "poor", "holes": "poor", "relay": "good"}},
+		{noUDP, map[string]string{"udp": "poor", "reach": "unknown", "holes": "poor", "relay": "good"}},
+	} {
+		alice.at.move(l.home(x.kind))
+		alice.up(begin(first, second)...)
+		if x.kind == cone {
+			alice.kith(nil, "relays", "add", first.Link)
+		}
+		alice.until("both relays", 30*time.Second, func(r *apiv1.ReachResponse) bool {
+			n := 0
+			for _, l := range r.GetRelays() {
+				if l.GetConnected() && l.GetReserved() {
+					n++
+				}
+			}
+			return n == 2 && r.GetNodes() == 2 && (r.GetPunch() || x.kind == noUDP)
+		})
+		for _, up := range []bool{true, false} {
+			if !up {
+				alice.down()
+			}
+			found := alice.doctor()
+			for name, want := range x.want {
+				if found[name].State != want {
+					t.Errorf("%s, node up %v: %s is %+v, want %s", x.kind, up, name, found[name], want)
+				}
+			}
+		}
+	}
+	first.kill()
+	if f := alice.doctor()["relay"]; f.State != "bad" {
+		t.Errorf("a relay that is gone: %+v", f)
+	}
 }

@@ -68,7 +68,7 @@ const (
 
 	reserveFirst = time.Second // before a relay is tried again, doubling
 	reserveMost  = 5 * time.Minute
-	reserveTTL   = time.Hour // a place lasts, unless it is reserved again
+	reserveTTL   = time.Hour       // a place lasts, unless it is reserved again
 	reserveEarly = 5 * time.Minute // a place is reserved again before it expires
 	refreshDHT   = time.Hour       // the table of nodes is looked after
 	probeEvery   = time.Minute     // a relay's connection is looked after, at least
@@ -79,6 +79,7 @@ const (
 	highConns, lowConns   = 192, 128
 	highGuests, lowGuests = MaxGuests - 256, MaxGuests - 768
 	guestsPerIP           = 64
+	guestRate             = 2 // new connections a second from one address, beyond guestsPerIP at once
 )
 
 // tagContact protects contacts' connections from trimming, tagRelay those of

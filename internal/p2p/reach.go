@@ -15,7 +15,8 @@ import (
 type Reach struct {
 	Wide      bool        // it looks beyond the local network at all
 	LAN       bool        // it is told of neighbours
-	UDP       bool        // a connection beyond this machine is over QUIC
+	Beyond    bool        // there is a connection beyond the local network
+	UDP       bool        // and one over QUIC
 	Reachable []string    // own addresses that others have reached unasked
 	Seen      []string    // what others see of its UDP port
 	Observers int         // how many have told it
@@ -78,7 +79,11 @@ func (h *Host) Reach() Reach {
 	observers := map[string]bool{}
 	for _, c := range h.host.Network().Conns() {
 		a := c.RemoteMultiaddr()
-		if _, err := a.ValueForProtocol(multiaddr.P_QUIC_V1); err != nil || circuit(a) || !manet.IsPublicAddr(a) {
+		if circuit(a) || !manet.IsPublicAddr(a) {
+			continue
+		}
+		r.Beyond = true
+		if _, err := a.ValueForProtocol(multiaddr.P_QUIC_V1); err != nil {
 			continue
 		}
 		r.UDP = true

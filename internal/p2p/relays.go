@@ -243,9 +243,7 @@ func (h *Host) reserve(ctx context.Context, k *kept) (time.Duration, error) {
 	}
 	h.relayMu.Lock()
 	k.reserved = at
-	if k.rank == rankOwn {
-		k.timed, k.skew = true, time.Until(r.Expiration)-reserveTTL
-	}
+	k.timed, k.skew = true, time.Until(r.Expiration)-reserveTTL
 	h.relayMu.Unlock()
 	return max(time.Until(r.Expiration)-reserveEarly, probeEvery), nil
 }

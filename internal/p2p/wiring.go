@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -33,6 +34,7 @@ import (
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/x/rate"
 	"github.com/quic-go/quic-go"
 )
 
@@ -160,7 +162,17 @@ func newResources(public bool) (network.ResourceManager, error) {
 		// Many people may be behind one address, and a network of /48 is cheap.
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: guestsPerIP}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: guestsPerIP}, {PrefixLength: 48, ConnCount: 8 * guestsPerIP}}))
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: guestsPerIP}, {PrefixLength: 48, ConnCount: 8 * guestsPerIP}}),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: []rate.PrefixLimit{{Prefix: netip.MustParsePrefix("127.0.0.0/8")}, {Prefix: netip.MustParsePrefix("::1/128")}},
+			GlobalLimit:         rate.Limit{RPS: guestRate * 100, Burst: guestsPerIP * 16},
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: rate.Limit{RPS: guestRate, Burst: guestsPerIP}}},
+				IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: rate.Limit{RPS: guestRate, Burst: guestsPerIP}},
+					{PrefixLength: 48, Limit: rate.Limit{RPS: 8 * guestRate, Burst: 8 * guestsPerIP}}},
+				GracePeriod: time.Minute,
+			},
+		}))
 }
 
 // addSwarm makes a swarm with its peer store and transports.
