@@ -105,7 +105,7 @@ func (e *env) printFinding(f Finding) error {
 			Name  string `json:"name"`
 			State string `json:"state"`
 			Says  string `json:"says"`
-			Do    string `json:"do,omitempty"`
+			Do    string `json:"do"`
 		}{f.Name, f.State, f.Says, f.Do})
 	}
 	mark := map[string]string{Good: "ok", Poor: "--", Bad: "!!", Unknown: "??"}[f.State]

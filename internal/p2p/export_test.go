@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peerstore"
@@ -65,4 +66,31 @@ func (h *Host) Key() ed25519.PrivateKey {
 		panic(err)
 	}
 	return raw
+}
+
+// NewShelf is where records are kept for others.
+var NewShelf = newShelf
+
+// MaxKept is how large a kept record may be.
+const MaxKept = maxKept
+
+// RelayMultiaddrs are where a relay is looked for.
+func RelayMultiaddrs(hostports ...string) []string { return textAddrs(relayMultiaddrs(hostports)) }
+
+// Rank says after what delay each address is tried.
+func Rank(addrs ...string) map[string]time.Duration {
+	delays := map[string]time.Duration{}
+	for _, d := range rank(parseAddrs(addrs)) {
+		delays[d.Addr.String()] = d.Delay
+	}
+	return delays
+}
+
+// Relays reports for whom a host that is not public would relay.
+func (h *Host) Relays(p wire.PeerID) (reserve, connectTo bool) {
+	id, err := peerID(p)
+	if err != nil {
+		panic(err)
+	}
+	return contactsOnly{h}.AllowReserve(id, nil), contactsOnly{h}.AllowConnect("", nil, id)
 }
