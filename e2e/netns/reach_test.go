@@ -175,3 +175,67 @@ func TestDoctor_saysWhatTheRouterDoes(t *testing.T) {
 		t.Errorf("a relay that is gone: %+v", f)
 	}
 }
+
+// TestHomes_oneSidesOwnRelayIsEnough: only Alice has a relay; Bob knows it from
+// her invite.
+func TestHomes_oneSidesOwnRelayIsEnough(t *testing.T) {
+	l := newLab(t)
+	r := l.public().relay()
+	alice, bob := l.home(cone).host().person("Alice"), l.home(cone).host().person("Bob")
+	alice.up()
+	alice.kith(nil, "relays", "add", r.Link)
+	alice.until("a place at the relay", 30*time.Second, reserved)
+	bob.up()
+	began := time.Now()
+	bob.meet(alice)
+	bob.until("a direct link", 30*time.Second, direct)
+	t.Logf("strangers to a direct link: %v", time.Since(began).Round(time.Millisecond))
+	converse(alice, bob, "one relay", 5)
+	for range 2 {
+		bob.down()
+		bob.up()
+		took := bob.until("a direct link again", 30*time.Second, direct)
+		t.Logf("direct again after %v", took.Round(time.Millisecond))
+	}
+	converse(alice, bob, "again", 2)
+}
+
+// TestHomes_contactWithAPublicAddressRelays: Carol's device can be reached; when
+// the relay is gone, Alice and Bob meet through her.
+func TestHomes_contactWithAPublicAddressRelays(t *testing.T) {
+	l := newLab(t)
+	r := l.public().relay()
+	// It takes three others to be sure that one can be reached.
+	second, third := l.public().relay(begin(r)...), l.public().relay(begin(r)...)
+	carol := l.public().person("Carol")
+	alice, bob := l.home(cone).host().person("Alice"), l.home(cone).host().person("Bob")
+	carol.up(begin(r, second, third)...)
+	carol.until("others to reach it", 60*time.Second, func(x *apiv1.ReachResponse) bool { return len(x.GetReachable()) > 0 })
+	places := func(x *apiv1.ReachResponse) bool {
+		n := 0
+		for _, l := range x.GetRelays() {
+			if l.GetReserved() {
+				n++
+			}
+		}
+		return n == 2
+	}
+	for _, p := range []*person{alice, bob} {
+		p.up(begin(r)...)
+		p.until("a place at the relay", 30*time.Second, reserved)
+		p.meet(carol)
+		p.until("a place at Carol's, too", 60*time.Second, places)
+	}
+	bob.meet(alice)
+	bob.until("links to both", 30*time.Second, func(x *apiv1.ReachResponse) bool { return x.GetDirect() == 2 })
+	converse(alice, bob, "with a relay", 2)
+	r.kill()
+	alice.down()
+	bob.down()
+	alice.up()
+	alice.until("a place at Carol's", 60*time.Second, reserved)
+	bob.up()
+	took := bob.until("links to both", 60*time.Second, func(x *apiv1.ReachResponse) bool { return x.GetDirect() == 2 })
+	t.Logf("linked through Carol, then directly, after %v", took.Round(time.Millisecond))
+	converse(alice, bob, "through Carol", 3)
+}

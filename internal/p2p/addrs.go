@@ -26,6 +26,9 @@ func rank(addrs []multiaddr.Multiaddr) []network.AddrDelay {
 			if direct {
 				d.Delay = circuitDelay
 			}
+			if overTCP(a) { // the relay tells what it sees of this device's UDP port, over UDP
+				d.Delay += otherDelay
+			}
 			ranked = append(ranked, d)
 			continue
 		}

@@ -337,6 +337,9 @@ func (h *Host) Dial(ctx context.Context, to wire.PeerID, hints []string) error {
 		_, err = h.host.Network().DialPeer(network.WithForceDirectDial(ctx, "kith"), id)
 		return err
 	}
+	if h.isKnown(to) {
+		h.learned(addrs)
+	}
 	addrs = append(addrs, h.through(id)...)
 	h.host.Peerstore().AddAddrs(id, addrs, peerstore.TempAddrTTL)
 	if slices.ContainsFunc(addrs, circuit) {
@@ -356,7 +359,27 @@ func (h *Host) adopt(id peer.ID) bool {
 	for _, c := range conns {
 		h.attach(c, true)
 	}
-	return len(conns) > 0
+	if len(conns) == 0 {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.spawn(func() { h.reintroduced(conns[0]) })
+	return true
+}
+
+// reintroduced takes what a peer said of itself before it was of interest.
+func (h *Host) reintroduced(c network.Conn) {
+	select {
+	case <-h.host.IDService().IdentifyWait(c):
+	case <-h.ctx.Done():
+		return
+	}
+	id := c.RemotePeer()
+	protocols, err := h.host.Peerstore().GetProtocols(id)
+	if err == nil {
+		h.introduced(id, protocols, h.host.Peerstore().Addrs(id))
+	}
 }
 
 // Recv waits for the next event. It returns ctx's error, or an error once the
@@ -424,25 +447,30 @@ func (h *Host) learn(identified event.Subscription) {
 				h.relearn(e.(event.EvtPeerProtocolsUpdated))
 				continue
 			}
-			p, ok := wireID(done.Peer)
-			l := h.link(done.Peer)
-			if !ok || l == nil || !h.isKnown(p) || len(done.ListenAddrs) == 0 {
-				continue
-			}
-			h.offered(done.Peer, protocol.ConvertToStrings(done.Protocols), done.ListenAddrs)
-			select {
-			case <-l.up: // first
-				h.post(wire.LinkEvent{Kind: wire.LinkAddrs, Peer: p, Addrs: textAddrs(done.ListenAddrs)})
-			case <-l.ctx.Done():
-			}
+			h.introduced(done.Peer, done.Protocols, done.ListenAddrs)
 		}
+	}
+}
+
+// introduced takes what a connected peer said of itself, if it is a contact.
+func (h *Host) introduced(id peer.ID, protocols []protocol.ID, listens []multiaddr.Multiaddr) {
+	p, ok := wireID(id)
+	l := h.link(id)
+	if !ok || l == nil || !h.isKnown(p) || len(listens) == 0 {
+		return
+	}
+	h.offered(id, protocols, listens)
+	select {
+	case <-l.up: // first
+		h.post(wire.LinkEvent{Kind: wire.LinkAddrs, Peer: p, Addrs: textAddrs(listens)})
+	case <-l.ctx.Done():
 	}
 }
 
 // relearn takes note of a contact that relays from now on.
 func (h *Host) relearn(e event.EvtPeerProtocolsUpdated) {
 	if p, ok := wireID(e.Peer); ok && h.isKnown(p) {
-		h.offered(e.Peer, protocol.ConvertToStrings(e.Added), h.host.Peerstore().Addrs(e.Peer))
+		h.offered(e.Peer, e.Added, h.host.Peerstore().Addrs(e.Peer))
 	}
 }
 

@@ -101,6 +101,7 @@ const (
 	friendTime     = 30 * time.Minute
 	friendReserved = 32
 	circuitsEach   = 16 // for one peer
+	forgetAfter    = 6  // failures a relay is given up that nobody named
 )
 
 const (

@@ -374,7 +374,8 @@ func TestTransport_TR12_contactsLearnWhereAPeerListens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Kind == wire.LinkAddrs {
+		// It may tell of the rest a moment later.
+		if e.Kind == wire.LinkAddrs && len(e.Addrs) > 1 {
 			if e.Peer != b.Self() || len(e.Addrs) != 2 {
 				t.Errorf("%v", e.Addrs)
 			}

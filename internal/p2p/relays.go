@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/multiformats/go-multiaddr"
@@ -25,6 +26,7 @@ const (
 	rankOwn       = iota // the person's choice
 	rankBootstrap        // told at start
 	rankContact          // a contact's device that others can reach
+	rankTold             // through which a contact is reached
 )
 
 // kept is a relay that this host stays connected to.
@@ -34,7 +36,7 @@ type kept struct {
 	cancel   context.CancelFunc
 	gone     chan struct{} // one token when the connection went
 	reserved []multiaddr.Multiaddr
-	failing  bool
+	failing  int           // how many times in a row
 	timed    bool          // it has told the time
 	skew     time.Duration // its clock is so far ahead of ours
 }
@@ -143,7 +145,7 @@ func (h *Host) keep(rank int, infos []peer.AddrInfo, instead bool) {
 func (h *Host) makeRoom(rank int) bool {
 	var out peer.ID
 	for id, k := range h.relays {
-		if k.rank > rank && (out == "" || k.failing) {
+		if k.rank > rank && (out == "" || k.failing > 0) {
 			out = id
 		}
 	}
@@ -167,8 +169,11 @@ func (h *Host) tend(ctx context.Context, k *kept) {
 	for ctx.Err() == nil {
 		next, err := h.reserve(ctx, k)
 		h.relayMu.Lock()
-		k.failing = err != nil
-		forget := err != nil && k.rank == rankContact && h.relays[k.info.ID] == k
+		k.failing++
+		if err == nil {
+			k.failing = 0
+		}
+		forget := k.failing >= forgetAfter && k.rank >= rankContact && h.relays[k.info.ID] == k
 		if forget {
 			h.letGo(k.info.ID, k)
 		}
@@ -348,9 +353,36 @@ func (h *Host) through(id peer.ID) (addrs []multiaddr.Multiaddr) {
 	return addrs
 }
 
+// learned takes the relays through which a contact is reached, while there are
+// few others: without one this device does not know how it is seen, and no hole
+// can be punched for it.
+func (h *Host) learned(hints []multiaddr.Multiaddr) {
+	byID := map[peer.ID]peer.AddrInfo{}
+	for _, a := range hints {
+		at, rest := multiaddr.SplitFunc(a, func(c multiaddr.Component) bool { return c.Protocol().Code == multiaddr.P_CIRCUIT })
+		if rest == nil || at == nil {
+			continue
+		}
+		info, err := peer.AddrInfoFromP2pAddr(at)
+		if err != nil || info.ID == h.host.ID() || len(info.Addrs) == 0 {
+			continue
+		}
+		had := byID[info.ID]
+		byID[info.ID] = peer.AddrInfo{ID: info.ID, Addrs: append(had.Addrs, info.Addrs...)}
+	}
+	for _, info := range byID {
+		h.relayMu.Lock()
+		few := len(h.relays) < MaxReserved
+		h.relayMu.Unlock()
+		if few {
+			h.keep(rankTold, []peer.AddrInfo{info}, false)
+		}
+	}
+}
+
 // offered takes a contact's device that relays, and that others can reach.
-func (h *Host) offered(id peer.ID, protocols []string, listens []multiaddr.Multiaddr) {
-	if !slices.Contains(protocols, string(proto.ProtoIDv2Hop)) {
+func (h *Host) offered(id peer.ID, protocols []protocol.ID, listens []multiaddr.Multiaddr) {
+	if !slices.Contains(protocols, proto.ProtoIDv2Hop) {
 		return
 	}
 	public := slices.DeleteFunc(slices.Clone(listens), func(a multiaddr.Multiaddr) bool { return circuit(a) || !manet.IsPublicAddr(a) })
