@@ -18,6 +18,7 @@ const punchWithin = 5 * time.Second
 // TestLAN_neighboursFindEachOtherByMDNS: two contacts whose addresses all changed
 // while both were away have nothing but multicast to meet by.
 func TestLAN_neighboursFindEachOtherByMDNS(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	first, second := l.home(cone), l.home(cone)
 	alice, bob := first.host().person("Alice"), first.host().person("Bob")
@@ -83,6 +84,7 @@ func TestHomes_directAfterHolePunching(t *testing.T) {
 // TestHomes_symmetricRoutersMeetThroughARelay: no hole can be punched between
 // routers that give a port for each destination; the relay stays in the middle.
 func TestHomes_symmetricRoutersMeetThroughARelay(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	r := l.public().relay()
 	alice, bob := l.home(symmetric).host().person("Alice"), l.home(symmetric).host().person("Bob")
@@ -108,6 +110,7 @@ func TestHomes_symmetricRoutersMeetThroughARelay(t *testing.T) {
 // away; the relays of before are gone, and they share none. What one leaves word of
 // in the DHT the other finds.
 func TestHomes_movedContactsFindEachOtherByRendezvous(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	r := l.public().relay()
 	first := l.public().relay(begin(r)...)
@@ -133,6 +136,7 @@ func TestHomes_movedContactsFindEachOtherByRendezvous(t *testing.T) {
 
 // TestDoctor_saysWhatTheRouterDoes: with the node up and with it down.
 func TestDoctor_saysWhatTheRouterDoes(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	first, second := l.public().relay(), l.public().relay()
 	alice := l.home(cone).host().person("Alice")
@@ -179,6 +183,7 @@ func TestDoctor_saysWhatTheRouterDoes(t *testing.T) {
 // TestHomes_oneSidesOwnRelayIsEnough: only Alice has a relay; Bob knows it from
 // her invite.
 func TestHomes_oneSidesOwnRelayIsEnough(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	r := l.public().relay()
 	alice, bob := l.home(cone).host().person("Alice"), l.home(cone).host().person("Bob")
@@ -203,6 +208,7 @@ func TestHomes_oneSidesOwnRelayIsEnough(t *testing.T) {
 // TestHomes_contactWithAPublicAddressRelays: Carol's device can be reached; when
 // the relay is gone, Alice and Bob meet through her.
 func TestHomes_contactWithAPublicAddressRelays(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	r := l.public().relay()
 	// It takes three others to be sure that one can be reached.

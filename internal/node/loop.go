@@ -268,8 +268,7 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Queue{Envelopes: d.up.Outgoing}), nil)
 	}
 	n.releaseBoxes(ctx, now, d.up)
-	switch d.in.(type) {
-	case engine.AddRelay, engine.RemoveRelay:
+	if changesReach(d) {
 		select {
 		case n.meetings.kick <- struct{}{}:
 		default:

@@ -29,13 +29,16 @@ type person struct {
 	*node.Node
 	db   *store.DB
 	host *p2p.Host
+	far  *board // nil: contacts who moved are not looked for
 	stop context.CancelFunc
 	ran  chan error
 }
 
-func newPerson(t *testing.T, name string) *person {
+func newPerson(t *testing.T, name string) *person { return newPersonOn(t, name, nil) }
+
+func newPersonOn(t *testing.T, name string, far *board) *person {
 	t.Helper()
-	p := &person{t: t, dir: filepath.Join(t.TempDir(), name), addr: "/ip4/127.0.0.1/tcp/0"}
+	p := &person{t: t, far: far, dir: filepath.Join(t.TempDir(), name), addr: "/ip4/127.0.0.1/tcp/0"}
 	first, err := engine.Create(identity.NewAccount(), name, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +63,11 @@ func (p *person) up() {
 		p.t.Fatal(err)
 	}
 	p.addr = p.host.Addrs()[0]
-	if p.Node, err = node.New(node.Config{Store: p.db, Network: p.host}); err != nil {
+	config := node.Config{Store: p.db, Network: p.host}
+	if p.far != nil {
+		config.Network, config.Far = byName{p.host}, p.far
+	}
+	if p.Node, err = node.New(config); err != nil {
 		p.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -91,11 +91,25 @@ func (n *Node) meet(ctx context.Context) {
 		case <-timer.C:
 		case <-n.meetings.kick:
 			timer.Stop()
+			again = time.Time{}
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		}
 	}
+}
+
+// changesReach reports whether what was decided bears on where this device is
+// reached, or on whom to tell: other relays, a stream that is new.
+func changesReach(d *decided) bool {
+	switch d.in.(type) {
+	case engine.AddRelay, engine.RemoveRelay:
+		return true
+	}
+	return slices.ContainsFunc(d.up.Boxes, func(c engine.BoxChange) bool {
+		_, ok := c.(engine.BoxRelays)
+		return ok
+	})
 }
 
 // leaveWord publishes at every place where what lies there is not what is true.
