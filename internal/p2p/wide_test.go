@@ -213,8 +213,12 @@ func TestRendezvous_RV08_recordsGoThroughTheDHT(t *testing.T) {
 		t.Error("a forged record was taken")
 	}
 	_, older := pair.Seal([]string{"/ip4/192.0.2.1/tcp/1"}, now.Add(-time.Minute))
-	_ = b.Publish(t.Context(), place, older) // others refuse it
-	if got, err = a.Lookup(t.Context(), place); err != nil || !bytes.Equal(got, record) {
+	c := startWide(t, second.bootstrap) // who has seen nothing of it
+	until(t, "the DHT", func() bool { return c.Reach().Nodes > 0 })
+	_ = c.Publish(t.Context(), place, older) // others refuse it
+	d := startWide(t, r.bootstrap)
+	until(t, "the DHT", func() bool { return d.Reach().Nodes > 0 })
+	if got, err = d.Lookup(t.Context(), place); err != nil || !bytes.Equal(got, record) {
 		t.Errorf("an older record took its place: %v", err)
 	}
 	if _, err := startWide(t).Lookup(t.Context(), place); !errors.Is(err, p2p.ErrNoNetwork) {
