@@ -111,7 +111,7 @@ func (records) Validate(key string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	_, _ = place, time.Now; return nil
+	return rendezvous.Check(place, value, time.Now())
 }
 
 // Select implements record.Validator: the newest of records that are valid.
