@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -372,6 +373,15 @@ func makeVectors(t *testing.T) (all []vector) {
 	copy(turned.Solution[:8], w.Solution[8:])
 	copy(turned.Solution[8:], w.Solution[:8])
 	work("halves swapped", "not enough work", turned, 1)
+	// Searched for: no solver gives these.
+	work("a word twice", "not enough work", box.Work{Nonce: [8]byte{6: 1, 7: 0x6f}, Solution: [16]byte(unhex(t, "182dca3357caca3373d8ebf2da6ffe88"))}, 1)
+	work("the last 15 bits are not zero", "not enough work", box.Work{Solution: [16]byte(unhex(t, "027f0c2a05f52ba0033b240806b92a6e"))}, 1)
+	var words []string
+	for i := 0; i < 16; i += 2 {
+		words = append(words, string(w.Solution[i:i+2]))
+	}
+	slices.Sort(words)
+	work("only the sum of all is zero", "not enough work", box.Work{Nonce: w.Nonce, Solution: [16]byte([]byte(strings.Join(words, "")))}, 1)
 
 	link := "kith-relay://" + someKey + "@"
 	add("relay", "three addresses", "ok", "input", link+"192.0.2.1:4400,[2001:db8::1]:4400,relay.example:443")
