@@ -58,6 +58,8 @@ const importLaw = `
 	box                                     < internal/engine, internal/placement, internal/relay
 	box                                     < internal/node, internal/api
 	internal/placement                      < internal/node
+	media, golang.org/x/crypto/cryptobyte   < internal/deposit
+	internal/deposit                        < internal/engine, internal/node
 
 	golang.org/x/crypto/argon2              < internal/vault
 	github.com/zalando/go-keyring           < internal/vault
@@ -123,7 +125,7 @@ var pure = []string{"identity", "pqxdh", "ratchet", "media", "mls", "sphinx", "b
 	"mls/internal/rule", "mls/internal/wire", "mls/internal/suite", "mls/internal/tree", "mls/internal/schedule",
 	"mls/internal/framing",
 	"internal/wire", "internal/chat", "internal/engine", "internal/delivery", "internal/placement", "internal/transfer",
-	"internal/relay"}
+	"internal/relay", "internal/deposit"}
 
 // impure is what they may not import, with what lies below it.
 var impure = []string{"context", "log", "net", "os", "runtime", "sync", "syscall", "plugin", "unsafe"}

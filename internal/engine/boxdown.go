@@ -41,10 +41,7 @@ func (s *step) boxFound(in BoxFound) error {
 		return err
 	}
 	s.boxChange(DeleteBox{in.Group, in.Box, request})
-	r.Done(index)
-	inbound.Read++
-	inbound.Reached = max(inbound.GetReached(), index+1)
-	if inbound.Reader, err = r.MarshalBinary(); err != nil {
+	if err := s.pass(inbound, r, index); err != nil {
 		return err
 	}
 	envelope := assemble(inbound, index, payload)
@@ -77,16 +74,25 @@ func (s *step) boxSkipped(in BoxSkipped) error {
 	if !ok {
 		return nil
 	}
-	r.Done(index)
-	inbound.Read++
-	inbound.Reached = max(inbound.GetReached(), index+1)
-	if inbound.Reader, err = r.MarshalBinary(); err != nil {
+	if err := s.pass(inbound, r, index); err != nil {
 		return err
 	}
 	if err := s.saveInbound(in.Group, row, invite); err != nil {
 		return err
 	}
 	return s.watch(in.Group, inbound)
+}
+
+// pass takes note that a box of a stream is done with.
+func (s *step) pass(in *statepb.Inbound, r *box.Reader, index uint64) (err error) {
+	r.Done(index)
+	in.Read++
+	in.Reached = max(in.GetReached(), index+1)
+	if in.GetQuietS() != 0 {
+		in.QuietS = s.now.Add(StreamGrace).Unix()
+	}
+	in.Reader, err = r.MarshalBinary()
+	return err
 }
 
 // inbound finds the stream a group names, nil if it is over, and the row it is in.
@@ -212,6 +218,7 @@ func (s *step) merge(up *Update) {
 	s.up.Cells = append(s.up.Cells, up.Cells...)
 	s.up.DropCells = append(s.up.DropCells, up.DropCells...)
 	s.up.Boxes = append(s.up.Boxes, up.Boxes...)
+	s.up.Deposits = append(s.up.Deposits, up.Deposits...)
 	for d, addrs := range up.Addrs {
 		s.addrs(d, addrs)
 	}
@@ -322,6 +329,9 @@ func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
 		place = len(row.In)
 	}
 	row.In = slices.Insert(row.In, place, in)
+	for _, earlier := range row.In[place+1:] {
+		earlier.QuietS = s.now.Add(StreamGrace).Unix()
+	}
 	for len(row.In) > MaxStreams {
 		last := row.In[len(row.In)-1]
 		s.boxChange(WatchBoxes{Group: inGroup(from, last.GetNumber())})

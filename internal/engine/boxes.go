@@ -44,8 +44,9 @@ type BoxRelays struct {
 // WatchBoxes says which boxes of a group are looked for from now on, the next one
 // first; none when the group is over.
 type WatchBoxes struct {
-	Group BoxGroup
-	Boxes [][32]byte
+	Group  BoxGroup
+	Boxes  [][32]byte
+	Rarely bool // nothing more is expected there
 }
 
 // DeleteBox says that a box was read and is to go.
@@ -282,12 +283,18 @@ func (s *step) watch(g BoxGroup, in *statepb.Inbound) error {
 	if err != nil {
 		return fmt.Errorf("engine: boxes row: %w", err)
 	}
-	w := WatchBoxes{Group: g}
+	w := WatchBoxes{Group: g, Rarely: quiet(in, s.now)}
 	for _, k := range r.Missing(watchedAhead) {
 		w.Boxes = append(w.Boxes, k.Box)
 	}
 	s.boxChange(w)
 	return nil
+}
+
+// quiet reports whether nothing more is expected in a stream: a later one was told
+// of long ago, and nothing was found in this one since.
+func quiet(in *statepb.Inbound, now time.Time) bool {
+	return in.GetQuietS() != 0 && now.Unix() >= in.GetQuietS()
 }
 
 // watchedAhead is how many boxes of a stream are looked for: the next, and the one

@@ -26,10 +26,13 @@ func (s *step) boxUp(in BoxUp) error {
 	if cells, err := s.CellsFor(in.ID); err != nil || len(cells) > 0 {
 		return err
 	}
-	if err := s.intoBoxes(o); !errors.Is(err, errNoBoxes) {
+	switch err := s.intoBoxes(o); {
+	case errors.Is(err, errNoBoxes):
+		return nil
+	case err != nil:
 		return err
 	}
-	return nil
+	return s.leaveFiles(o)
 }
 
 // boxable reports whether an envelope makes sense to somebody who reads it later:
@@ -243,6 +246,13 @@ func (s *step) tendStreams(d identity.DeviceID) error {
 			s.boxChange(WatchBoxes{Group: inGroup(d, row.In[i].GetNumber())})
 			row.In = append(row.In[:i], row.In[i+1:]...)
 			changed = true
+		}
+	}
+	for _, in := range row.In {
+		if quiet(in, s.now) {
+			if err := s.watch(inGroup(d, in.GetNumber()), in); err != nil {
+				return err
+			}
 		}
 	}
 	if changed {

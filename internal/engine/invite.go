@@ -567,7 +567,10 @@ func (s *step) tick() error {
 	if err := s.tendSessions(); err != nil {
 		return err
 	}
-	return s.tendBoxes()
+	if err := s.tendBoxes(); err != nil {
+		return err
+	}
+	return s.tendDeposits()
 }
 
 // joinTwo and splitTwo are two byte strings as one: u32 length and bytes,

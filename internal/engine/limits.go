@@ -47,6 +47,13 @@ const (
 	// for its acknowledgement to leave, unless something else is said before.
 	AnswerLeast = time.Minute
 	AnswerMost  = 30 * time.Minute
+	// MaxDeposits is how many files are left with relays for a device, and by one for
+	// this device.
+	MaxDeposits = 256
+	// DepositHours is how long relays are asked to keep a file.
+	DepositHours = 7 * 24
+	// MaxAgain is how often a file is left anew that expired unheard of.
+	MaxAgain = 4
 	// MaxInviteRelays is how many relays an invite names.
 	MaxInviteRelays = 4
 	// MinInviteLife and MaxInviteLife bound how long an invite may be taken up.

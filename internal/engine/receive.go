@@ -128,6 +128,10 @@ func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity
 	case c.Nothing:
 		s.silent = true
 		return nil
+	case c.Deposit != nil:
+		return s.receiveDeposit(from, c.Deposit)
+	case c.Stored != nil:
+		return s.receiveStored(from, c.Stored)
 	}
 	s.event(chat.ContentUnknown{Conversation: chat.With(a), Device: from, Raw: slices.Clone(raw)})
 	return nil

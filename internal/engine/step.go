@@ -68,6 +68,7 @@ type Update struct {
 	Cells      []Cell                         // what boxes are to hold: inserted or replaced
 	DropCells  []wire.EnvelopeID              // boxes of these hold nothing any more for us
 	Boxes      []BoxChange                    // for the placement of boxes, in order
+	Deposits   []DepositChange                // files left with relays, in order
 	// Wake, when not zero, asks for a [Tick] at that time.
 	Wake time.Time
 	// Ack tells that the received envelope may be acknowledged once this
@@ -125,8 +126,12 @@ type Acked struct {
 	ID   wire.EnvelopeID
 }
 
-// Stored says that every chunk of a blob is on disk and verified.
-type Stored struct{ Root [32]byte }
+// Stored says that every chunk of a blob is on disk and verified. From are the
+// devices whose messages point to it.
+type Stored struct {
+	Root [32]byte
+	From []identity.DeviceID
+}
 
 // Tick says that time has passed: expired invites and old memories go.
 type Tick struct{}
@@ -221,8 +226,9 @@ func (s *step) run(in Input) error {
 	case Acked:
 		return s.acked(in)
 	case Stored:
-		s.event(chat.MediaStored{Root: in.Root})
-		return nil
+		return s.stored(in)
+	case Deposited:
+		return s.deposited(in)
 	case Tick:
 		return s.tick()
 	case BoxUp:

@@ -67,7 +67,7 @@ func (n *Node) changeBoxes(ctx context.Context, now time.Time, changes []engine.
 			}
 			in = x
 		case engine.WatchBoxes:
-			in = placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes}
+			in = placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes, Rarely: c.Rarely}
 		case engine.DeleteBox:
 			in = placement.Delete{Of: placement.Group(c.Group), Box: c.Box, Del: c.Del}
 		case engine.WrongBox:
@@ -163,17 +163,24 @@ func (n *Node) askRelay(ctx context.Context, r box.Relay, a placement.Ask) {
 	}
 }
 
-// work does the work a relay wants for a request, one at a time: it keeps a core
-// busy.
+// work does the work a relay wants for a request.
 func (b *boxes) work(ctx context.Context, id box.RelayID, q *box.Request, effort uint32) (ok bool) {
+	q.Work, ok = b.solve(ctx, id, q.Box, effort)
+	return ok
+}
+
+// solve does work, one at a time: it keeps a core busy.
+func (b *boxes) solve(ctx context.Context, id box.RelayID, what [32]byte, effort uint32) (w box.Work, ok bool) {
+	if effort > placement.MaxEffort {
+		return w, false
+	}
 	select {
 	case b.working <- struct{}{}:
 		defer func() { <-b.working }()
 	case <-ctx.Done():
-		return false
+		return w, false
 	}
-	q.Work, ok = box.Solve(id, box.Day(time.Now()), q.Box, effort, func() bool { return ctx.Err() != nil })
-	return ok
+	return box.Solve(id, box.Day(time.Now()), what, effort, func() bool { return ctx.Err() != nil })
 }
 
 // request is what a relay is asked.

@@ -90,10 +90,17 @@ func (n *Node) begin(ctx context.Context) error {
 	if err := n.beginBoxes(ctx, now); err != nil {
 		return err
 	}
+	n.want(ctx, now, wants)
+	return n.beginDeposits(ctx, now)
+}
+
+// want has files fetched, from whoever sent them or what they left with relays.
+func (n *Node) want(ctx context.Context, now time.Time, wants []engine.Want) {
 	for _, w := range wants {
-		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: wire.PeerOf(w.From)}))
+		from := wire.PeerOf(w.From)
+		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: from}}))
+		n.wantDeposit(ctx, now, depositOf{from, w.Ref.Root})
 	}
-	return nil
 }
 
 // keep wants a link to a contact's device from now on.
@@ -139,8 +146,8 @@ func (n *Node) turn(ctx context.Context, batch []any) error {
 		}
 	}
 	// Fetches that ended may have ended blobs, which the engine hears of.
-	for _, root := range n.done {
-		steps = append(steps, &decided{in: engine.Stored{Root: root}})
+	for _, in := range n.done {
+		steps = append(steps, &decided{in: in})
 	}
 	for _, in := range n.later {
 		steps = append(steps, &decided{in: in})
@@ -258,9 +265,8 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Queue{Envelopes: d.up.Outgoing}), nil)
 	}
 	n.releaseBoxes(ctx, now, d.up)
-	for _, w := range d.up.Wants {
-		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: wire.PeerOf(w.From)}))
-	}
+	n.want(ctx, now, d.up.Wants)
+	n.changeDeposits(ctx, now, d.up.Deposits)
 }
 
 // link handles what happened on the network.

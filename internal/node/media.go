@@ -345,7 +345,7 @@ func (n *Node) doTransfer(ctx context.Context, effects []transfer.Effect) {
 			n.work.Go(func() { n.finish(ctx, e.Root) })
 		case transfer.Done:
 			n.moving.Delete(e.Root)
-			n.done = append(n.done, e.Root)
+			n.done = append(n.done, stored(e))
 		}
 	}
 }
@@ -368,6 +368,14 @@ func (n *Node) openAssembly(ctx context.Context, ref media.Ref) {
 	}
 	n.blobs.put(ref.Root, as)
 	n.post(ctx, transfer.Opened{Root: ref.Root, Have: have})
+}
+
+func stored(done transfer.Done) engine.Stored {
+	in := engine.Stored{Root: done.Root}
+	for _, p := range done.From {
+		in.From = append(in.From, p.Device())
+	}
+	return in
 }
 
 // closeAssembly closes a blob's files; what is in them stays.
@@ -396,7 +404,14 @@ func (n *Node) fetch(ctx context.Context, f transfer.Fetch) {
 	}
 	buf := n.blobs.buffer()
 	defer n.blobs.giveBack(buf)
-	chunk, proof, err := n.net.Fetch(ctx, f.From, f.Chunk, buf)
+	var chunk []byte
+	var proof [][32]byte
+	var err error
+	if f.From.Deposit {
+		chunk, proof, err = n.fetchDeposit(ctx, depositOf{f.From.Peer, f.Chunk.Root}, f.Chunk.Index)
+	} else {
+		chunk, proof, err = n.net.Fetch(ctx, f.From.Peer, f.Chunk, buf)
+	}
 	fault := transfer.Lost
 	switch {
 	case errors.Is(err, wire.ErrAbsent):

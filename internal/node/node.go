@@ -81,6 +81,7 @@ type Config struct {
 	Store   *store.DB
 	Network Network
 	Relays  Relays       // nil: boxes on relays are not used
+	Blobs   Blobs        // nil: files are not left with relays
 	Log     *slog.Logger // never told names, texts or keys; nil: silent
 }
 
@@ -100,10 +101,11 @@ type Node struct {
 	engine   engine.Machine
 	delivery *delivery.Machine // owned by the loop, like the next three
 	transfer *transfer.Machine
-	done     [][32]byte // complete blobs the engine has not committed yet
-	ticked   time.Time  // of the engine's last tick
-	wake     time.Time  // when the engine wants another; zero: not before long
+	done     []engine.Stored // complete blobs the engine has not committed yet
+	ticked   time.Time       // of the engine's last tick
+	wake     time.Time       // when the engine wants another; zero: not before long
 	boxes    boxes
+	deposits deposits
 	later    []engine.Input // what the engine hears of in the next turn
 
 	inputs  chan any
@@ -138,6 +140,8 @@ func New(cfg Config) (*Node, error) {
 		news:     newNews(),
 		boxes: boxes{placement: placement.New(rand.Uint64()), relays: cfg.Relays,
 			book: map[box.RelayID]box.Relay{}, of: map[wire.EnvelopeID][][32]byte{}, working: make(chan struct{}, 1)},
+		deposits: deposits{blobs: cfg.Blobs, going: map[depositOf]context.CancelFunc{}, given: map[depositOf]*given{},
+			uploading: make(chan struct{}, maxUploads)},
 	}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)

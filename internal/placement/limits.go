@@ -19,7 +19,8 @@ const (
 	WaitLeast = 45 * time.Minute
 	WaitMost  = 60 * time.Minute
 	// LookEvery is how often the box after the next is looked at, in case the next
-	// was lost with its relays.
+	// was lost with its relays, and the next of a stream in which nothing more is
+	// expected.
 	LookEvery = 6 * time.Hour
 	// DeleteLeast and DeleteMost bound how long after it was read a box is deleted.
 	DeleteLeast = 5 * time.Minute

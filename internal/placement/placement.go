@@ -51,6 +51,9 @@ type Forget struct{ Boxes []Box }
 type Watch struct {
 	Of    Group
 	Boxes []Box
+	// Rarely says that nothing more is expected there: relays are not asked to wait,
+	// but asked now and then.
+	Rarely bool
 }
 
 // Delete asks for a box that was read to be deleted, later and bit by bit.
@@ -181,6 +184,7 @@ type group struct {
 	head   *watch
 	ahead  *watch // the box after the next, looked at now and then
 	lookAt time.Time
+	rarely bool // the next is looked at now and then, too, and no relay waits for it
 }
 
 type cell struct {
@@ -192,6 +196,7 @@ type cell struct {
 	over   bool                 // gone or taken: nothing more to do
 	asked  map[box.RelayID]bool // a request is open
 	effort map[box.RelayID]uint32
+	no     map[box.RelayID]bool // would not take it since the last repair
 }
 
 type watch struct {
@@ -329,7 +334,7 @@ func (m *Machine) write(now time.Time, in Write) []Effect {
 		if m.cells[c.Box] != nil {
 			continue
 		}
-		x := &cell{Cell: c, of: in.Of, held: map[box.RelayID]bool{}, asked: map[box.RelayID]bool{}, effort: map[box.RelayID]uint32{}, again: now.Add(m.spread(RepairEvery))}
+		x := &cell{Cell: c, of: in.Of, held: map[box.RelayID]bool{}, asked: map[box.RelayID]bool{}, effort: map[box.RelayID]uint32{}, no: map[box.RelayID]bool{}, again: now.Add(m.spread(RepairEvery))}
 		m.cells[c.Box] = x
 		effects = append(effects, m.place(now, g, x)...)
 	}
@@ -364,7 +369,7 @@ func (m *Machine) place(now time.Time, g *group, c *cell) []Effect {
 			continue
 		}
 		r := m.relay(id)
-		if r.until.After(now) {
+		if c.no[id] || r.until.After(now) {
 			continue
 		}
 		if r.open >= MaxAsked {
@@ -403,6 +408,7 @@ func (m *Machine) setWatch(now time.Time, in Watch) []Effect {
 		g.head = &watch{box: in.Boxes[0]}
 		m.look(g)
 	}
+	g.rarely = in.Rarely
 	if len(in.Boxes) > 1 && (g.ahead == nil || g.ahead.box != in.Boxes[1]) {
 		g.ahead = &watch{box: in.Boxes[1]}
 		if g.lookAt.IsZero() {
@@ -429,7 +435,7 @@ func (m *Machine) seek(now time.Time, of Group, g *group) []Effect {
 	}
 	var effects []Effect
 	// One of them waits as well as answers now.
-	if !w.waiting {
+	if !w.waiting && !g.rarely {
 		if len(w.rest) == 0 {
 			w.rest = slices.Clone(ranked(g, w.box)[:min(len(g.relays), Replicas)])
 			m.rng.Shuffle(len(w.rest), func(i, j int) { w.rest[i], w.rest[j] = w.rest[j], w.rest[i] })
@@ -451,21 +457,26 @@ func (m *Machine) seek(now time.Time, of Group, g *group) []Effect {
 	return effects
 }
 
-// ahead looks at the box after the next at one relay.
+// lookAhead looks at the box after the next at one relay, or at the next where no
+// relay waits for it.
 func (m *Machine) lookAhead(now time.Time, of Group, g *group) []Effect {
 	if g.lookAt.IsZero() || g.lookAt.After(now) {
 		return nil
 	}
 	g.lookAt = now.Add(m.spread(LookEvery))
-	if g.ahead == nil || g.ahead.found || len(g.relays) == 0 {
+	w := g.ahead
+	if g.rarely {
+		w = g.head
+	}
+	if w == nil || w.found || len(g.relays) == 0 {
 		return nil
 	}
-	near := ranked(g, g.ahead.box)
+	near := ranked(g, w.box)
 	id := near[m.rng.IntN(min(len(near), Replicas))]
 	if m.relay(id).until.After(now) {
 		return nil
 	}
-	return []Effect{m.ask(&asked{Ask: Ask{Relay: id, Op: Get, Box: g.ahead.box}, of: of, watch: g.ahead})}
+	return []Effect{m.ask(&asked{Ask: Ask{Relay: id, Op: Get, Box: w.box}, of: of, watch: w})}
 }
 
 func (m *Machine) take(tag uint64) *asked {
@@ -538,6 +549,12 @@ func (m *Machine) put(now time.Time, a *asked, in Answered) []Effect {
 			c.effort[a.Relay] = in.Effort
 			return m.place(now, g, c)
 		}
+		fallthrough
+	case box.Refused:
+		// It has no room, or by its clock the cell expires too soon or too late: that
+		// does not pass within minutes, and others may see it otherwise.
+		c.no[a.Relay] = true
+		return m.place(now, g, c)
 	}
 	m.punish(now, a.Relay)
 	return m.place(now, g, c)
@@ -623,6 +640,7 @@ func (m *Machine) tick(now time.Time) []Effect {
 	for _, c := range m.sortedCells() {
 		if !c.again.After(now) {
 			clear(c.held)
+			clear(c.no)
 			c.again = now.Add(m.spread(RepairEvery))
 		}
 		effects = append(effects, m.place(now, m.group(c.of), c)...)
@@ -704,7 +722,7 @@ func (m *Machine) Wake() time.Time {
 		if g.ahead != nil && len(g.relays) > 0 {
 			earliest(g.lookAt)
 		}
-		blocked = blocked || g.head != nil && !g.head.found && !g.head.waiting
+		blocked = blocked || g.head != nil && !g.head.found && !g.head.waiting && !g.rarely
 	}
 	for _, d := range m.deletes {
 		earliest(d.at)

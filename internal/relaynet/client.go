@@ -62,7 +62,7 @@ type peer struct {
 // NewClient makes a client. Call Close when done.
 func NewClient(o ClientOptions) *Client {
 	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
+		o.Dial = (&net.Dialer{KeepAliveConfig: probing}).DialContext
 	}
 	if o.Idle <= 0 {
 		o.Idle = idleTimeout

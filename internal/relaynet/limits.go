@@ -1,6 +1,7 @@
 package relaynet
 
 import (
+	"net"
 	"time"
 
 	"kith/box"
@@ -54,6 +55,13 @@ const (
 	maxBacklog  = 16384 // answers of all links together that wait to be written
 	fairBacklog = 16    // of one link, which are let be even then
 )
+
+// probing has the kernel ask over a link on which nothing was said for a while
+// whether the other end still is. Links that wait for boxes are quiet for up to an
+// hour; Go's own 15 seconds would cost as much traffic as the boxes.
+var probing = net.KeepAliveConfig{Enable: true, Idle: probeIdle, Interval: 30 * time.Second, Count: 4}
+
+const probeIdle = 4 * time.Minute // home routers mostly forget a connection after 5 and more
 
 // Bounds of a client.
 const (

@@ -107,6 +107,9 @@ func (s *Server) Serve(l net.Listener) error {
 		switch {
 		case err == nil:
 			wait = least
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetKeepAliveConfig(probing) // a link that cannot be probed is ended by its idle time
+			}
 			s.accept(conn)
 		case s.stopped.Err() != nil:
 			return nil

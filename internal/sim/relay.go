@@ -28,6 +28,7 @@ type Relay struct {
 }
 
 type record struct {
+	body []byte // of the request that wrote it
 	put  *box.Put
 	gone *box.Delete
 }
@@ -77,6 +78,10 @@ func (r *Relay) handle(a *asking) {
 	switch a.ask.Op {
 	case placement.Put:
 		r.Puts++
+		if x != nil && x.gone == nil && bytes.Equal(x.body, a.ask.Body) {
+			a.answer(box.Exists, nil) // verified when it came first
+			return
+		}
 		put, err := box.ParsePut(a.ask.Body)
 		if err != nil || !put.Verify() || !box.AllowedExpiry(day, put.Expiry) {
 			a.answer(box.Refused, nil)
@@ -91,7 +96,7 @@ func (r *Relay) handle(a *asking) {
 			a.answer(box.Conflict, nil)
 		default:
 			if !r.Lying {
-				r.held[a.ask.Box] = &record{put: put}
+				r.held[a.ask.Box] = &record{body: a.ask.Body, put: put}
 				r.wakeUp(a.ask.Box)
 			}
 			a.answer(box.OK, nil)
@@ -219,7 +224,7 @@ func (d *Device) changeBoxes(changes []engine.BoxChange) {
 			}
 			d.place(x)
 		case engine.WatchBoxes:
-			d.place(placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes})
+			d.place(placement.Watch{Of: placement.Group(c.Group), Boxes: c.Boxes, Rarely: c.Rarely})
 		case engine.DeleteBox:
 			d.place(placement.Delete{Of: placement.Group(c.Group), Box: c.Box, Del: c.Del})
 		case engine.WrongBox:
@@ -305,7 +310,7 @@ func (d *Device) tick() {
 	d.do(d.delivery.Step(d.now(), delivery.Tick{}))
 	d.place(placement.Tick{})
 	if !d.wake.IsZero() && !d.wake.After(d.now()) {
-		d.wake = time.Time{}
+		d.wake = d.now().Add(engine.TickEvery)
 		if err := d.input(engine.Tick{}, nil); err != nil && err != errCrash {
 			panic(err)
 		}

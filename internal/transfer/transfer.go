@@ -33,10 +33,22 @@ const (
 // Input is something the machine reacts to.
 type Input interface{ input() }
 
+// Source is who has a blob: a device, or the deposit that it left with relays.
+type Source struct {
+	Peer    wire.PeerID
+	Deposit bool
+}
+
 // Want asks for a blob that From has.
 type Want struct {
 	Ref  media.Ref
-	From wire.PeerID
+	From Source
+}
+
+// Lose says that a source has a blob no more.
+type Lose struct {
+	Root [32]byte
+	From Source
 }
 
 // Opened answers [Open]: Have is a bitmap of the chunks already on disk and
@@ -55,9 +67,9 @@ type Fault uint8
 const (
 	// Lost means that the link failed: wait for the peer to come up again.
 	Lost Fault = 1
-	// Absent means that the peer does not have the chunk now.
+	// Absent means that the source does not have the chunk now.
 	Absent Fault = 2
-	// Forged means that the peer sent bytes that do not belong there.
+	// Forged means that the source sent bytes that do not belong there.
 	Forged Fault = 3
 	// Local means that this device's disk failed.
 	Local Fault = 4
@@ -66,7 +78,7 @@ const (
 // Failed answers [Fetch].
 type Failed struct {
 	Chunk wire.ChunkRef
-	From  wire.PeerID
+	From  Source
 	Fault Fault
 }
 
@@ -76,7 +88,7 @@ type Finished struct{ Root [32]byte }
 // Broken answers [Open] or [Finish]: the disk failed; start again later.
 type Broken struct{ Root [32]byte }
 
-// Up and Down say that a peer can or can no longer be asked.
+// Up and Down say that a device can or can no longer be asked; deposits always can.
 type Up struct{ Peer wire.PeerID }
 
 // Down: see [Up].
@@ -86,6 +98,7 @@ type Down struct{ Peer wire.PeerID }
 type Tick struct{}
 
 func (Want) input()     {}
+func (Lose) input()     {}
 func (Opened) input()   {}
 func (Stored) input()   {}
 func (Failed) input()   {}
@@ -104,7 +117,7 @@ type Open struct{ Ref media.Ref }
 // Fetch asks to fetch, verify and write one chunk.
 type Fetch struct {
 	Chunk wire.ChunkRef
-	From  wire.PeerID
+	From  Source
 }
 
 // Close asks to close a blob's assembly: nobody can be asked for what is
@@ -115,8 +128,12 @@ type Close struct{ Root [32]byte }
 // Finish asks to make a complete blob durable under its final name.
 type Finish struct{ Root [32]byte }
 
-// Done says that a blob is here: the engine is told.
-type Done struct{ Root [32]byte }
+// Done says that a blob is here: the engine is told. From are the devices whose
+// blob it is.
+type Done struct {
+	Root [32]byte
+	From []wire.PeerID
+}
 
 func (Open) effect()   {}
 func (Fetch) effect()  {}
@@ -146,15 +163,15 @@ type blob struct {
 	stage   stage
 	sources []*source
 	have    []uint64
-	missing uint64                 // chunks not on disk
-	next    uint64                 // where the search for a missing chunk goes on
-	flying  map[uint64]wire.PeerID // chunks on their way
-	retryAt time.Time              // after a disk failure
+	missing uint64            // chunks not on disk
+	next    uint64            // where the search for a missing chunk goes on
+	flying  map[uint64]Source // chunks on their way
+	retryAt time.Time         // after a disk failure
 	backoff time.Duration
 }
 
 type source struct {
-	peer    wire.PeerID
+	Source
 	notTill time.Time // after a failure
 	backoff time.Duration
 }
@@ -193,6 +210,10 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	switch in := in.(type) {
 	case Want:
 		m.want(in)
+	case Lose:
+		if b, ok := m.blobs[in.Root]; ok {
+			b.sources = slices.DeleteFunc(b.sources, func(s *source) bool { return s.Source == in.From })
+		}
 	case Opened:
 		m.opened(in)
 	case Stored:
@@ -200,8 +221,9 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Failed:
 		m.failed(now, in)
 	case Finished:
-		if m.remove(in.Root) {
-			effects = append(effects, Done(in))
+		if b := m.blobs[in.Root]; b != nil {
+			effects = append(effects, Done{Root: in.Root, From: b.devices()})
+			m.remove(in.Root)
 		}
 	case Broken:
 		if b, ok := m.blobs[in.Root]; ok {
@@ -213,7 +235,7 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		m.up[in.Peer] = true
 		for _, b := range m.blobs {
 			for _, s := range b.sources {
-				if s.peer == in.Peer {
+				if s.Peer == in.Peer && !s.Deposit {
 					s.notTill, s.backoff = time.Time{}, 0
 				}
 			}
@@ -227,12 +249,12 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 func (m *Machine) want(in Want) {
 	b, ok := m.blobs[in.Ref.Root]
 	if !ok {
-		b = &blob{ref: in.Ref, flying: map[uint64]wire.PeerID{}}
+		b = &blob{ref: in.Ref, flying: map[uint64]Source{}}
 		m.blobs[in.Ref.Root] = b
 		m.order = append(m.order, in.Ref.Root)
 	}
-	if !slices.ContainsFunc(b.sources, func(s *source) bool { return s.peer == in.From }) {
-		b.sources = append(b.sources, &source{peer: in.From})
+	if !slices.ContainsFunc(b.sources, func(s *source) bool { return s.Source == in.From }) {
+		b.sources = append(b.sources, &source{Source: in.From})
 	}
 }
 
@@ -278,7 +300,7 @@ func (m *Machine) failed(now time.Time, in Failed) {
 		return
 	}
 	for _, s := range b.sources {
-		if s.peer != in.From {
+		if s.Source != in.From {
 			continue
 		}
 		s.backoff = later(s.backoff)
@@ -299,13 +321,19 @@ func (m *Machine) land(b *blob, index uint64) bool {
 	return true
 }
 
-func (m *Machine) remove(root [32]byte) bool {
-	if _, ok := m.blobs[root]; !ok {
-		return false
-	}
+func (m *Machine) remove(root [32]byte) {
 	delete(m.blobs, root)
 	m.order = slices.DeleteFunc(m.order, func(r [32]byte) bool { return r == root })
-	return true
+}
+
+// devices gives the devices whose blob it is, each once.
+func (b *blob) devices() (all []wire.PeerID) {
+	for _, s := range b.sources {
+		if !slices.Contains(all, s.Peer) {
+			all = append(all, s.Peer)
+		}
+	}
+	return all
 }
 
 // schedule opens blobs and fills the air, first wanted first.
@@ -364,34 +392,36 @@ func (m *Machine) fetch(b *blob, now time.Time) []Effect {
 		if !ok {
 			break
 		}
-		b.flying[i] = s.peer
+		b.flying[i] = s.Source
 		m.flights++
-		effects = append(effects, Fetch{Chunk: wire.ChunkRef{Root: b.ref.Root, Index: i}, From: s.peer})
+		effects = append(effects, Fetch{Chunk: wire.ChunkRef{Root: b.ref.Root, Index: i}, From: s.Source})
 	}
 	return effects
 }
 
 // source picks the source that can be asked now and has the fewest chunks of
-// this blob on their way.
+// this blob on their way; a deposit only when no device can be asked.
 func (m *Machine) source(b *blob, now time.Time) *source {
 	var best *source
 	load := 0
 	for _, s := range b.sources {
-		if !m.up[s.peer] || s.notTill.After(now) {
+		if !m.canAsk(s) || s.notTill.After(now) {
 			continue
 		}
 		n := 0
 		for _, p := range b.flying {
-			if p == s.peer {
+			if p == s.Source {
 				n++
 			}
 		}
-		if best == nil || n < load {
+		if best == nil || best.Deposit && !s.Deposit || best.Deposit == s.Deposit && n < load {
 			best, load = s, n
 		}
 	}
 	return best
 }
+
+func (m *Machine) canAsk(s *source) bool { return s.Deposit || m.up[s.Peer] }
 
 // take finds the next chunk that is neither here nor on its way.
 func (b *blob) take() (uint64, bool) {
@@ -425,7 +455,7 @@ func (m *Machine) Wake() time.Time {
 			continue
 		}
 		for _, s := range b.sources {
-			if m.up[s.peer] {
+			if m.canAsk(s) {
 				earliest(s.notTill)
 			}
 		}

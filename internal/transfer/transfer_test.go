@@ -25,6 +25,9 @@ func blob(t testing.TB, id byte, n int64) media.Ref {
 	return ref
 }
 
+func device(p wire.PeerID) transfer.Source  { return transfer.Source{Peer: p} }
+func deposit(p wire.PeerID) transfer.Source { return transfer.Source{Peer: p, Deposit: true} }
+
 // world carries out effects at once and remembers what was fetched.
 type world struct {
 	t       testing.TB
@@ -86,6 +89,16 @@ func (w *world) fail(fault transfer.Fault) {
 	w.step(transfer.Failed{Chunk: f.Chunk, From: f.From, Fault: fault})
 }
 
+// drainTo stores chunks until so many were fetched.
+func (w *world) drainTo(n int) {
+	for len(w.fetched) < n {
+		w.store()
+	}
+	for range transfer.MaxFetches {
+		w.store()
+	}
+}
+
 func (w *world) drain() {
 	for len(w.flying) > 0 {
 		w.store()
@@ -96,7 +109,7 @@ func TestTransfer_TF04_everyChunkOnceInOrderOfWanting(t *testing.T) {
 	w := newWorld(t)
 	w.step(transfer.Up{Peer: bob})
 	for id := byte(1); id <= 5; id++ {
-		w.step(transfer.Want{Ref: blob(t, id, 7), From: bob})
+		w.step(transfer.Want{Ref: blob(t, id, 7), From: device(bob)})
 	}
 	w.drain()
 	if len(w.done) != 5 || w.done[0] != [32]byte{1} || len(w.fetched) != 35 {
@@ -117,13 +130,13 @@ func TestTransfer_TF03_onlyWhatIsMissingIsFetched(t *testing.T) {
 	ref := blob(t, 1, 70)
 	w.have[ref.Root] = []uint64{^uint64(0) &^ (1 << 5), ^uint64(0)} // bits beyond the end mean nothing
 	w.step(transfer.Up{Peer: bob})
-	w.step(transfer.Want{Ref: ref, From: bob})
+	w.step(transfer.Want{Ref: ref, From: device(bob)})
 	w.drain()
 	if len(w.fetched) != 1 || w.fetched[wire.ChunkRef{Root: ref.Root, Index: 5}] != 1 || len(w.done) != 1 {
 		t.Errorf("fetched %v", w.fetched)
 	}
 	w.have[[32]byte{2}] = []uint64{0b111}
-	w.step(transfer.Want{Ref: blob(t, 2, 3), From: bob})
+	w.step(transfer.Want{Ref: blob(t, 2, 3), From: device(bob)})
 	if len(w.done) != 2 || len(w.fetched) != 1 {
 		t.Error("a blob that was complete was fetched")
 	}
@@ -134,16 +147,63 @@ func TestTransfer_TF02_sourcesShareTheLoad(t *testing.T) {
 	ref := blob(t, 1, 40)
 	w.step(transfer.Up{Peer: bob})
 	w.step(transfer.Up{Peer: carol})
-	w.step(transfer.Want{Ref: ref, From: bob})
-	w.step(transfer.Want{Ref: ref, From: carol})
-	w.step(transfer.Want{Ref: ref, From: carol})
-	from := map[wire.PeerID]int{}
+	w.step(transfer.Want{Ref: ref, From: device(bob)})
+	w.step(transfer.Want{Ref: ref, From: device(carol)})
+	w.step(transfer.Want{Ref: ref, From: device(carol)})
+	from := map[transfer.Source]int{}
 	for len(w.flying) > 0 {
 		from[w.flying[0].From]++
 		w.store()
 	}
-	if from[bob] < 10 || from[carol] < 10 || len(w.done) != 1 {
-		t.Errorf("%d of bob, %d of carol", from[bob], from[carol])
+	if from[device(bob)] < 10 || from[device(carol)] < 10 || len(w.done) != 1 {
+		t.Errorf("%d of bob, %d of carol", from[device(bob)], from[device(carol)])
+	}
+}
+
+func TestTransfer_TF11_depositsAreAskedWhenNoDeviceCanBe(t *testing.T) {
+	w := newWorld(t)
+	ref := blob(t, 1, 20)
+	w.step(transfer.Want{Ref: ref, From: device(bob)})
+	if len(w.flying) != 0 {
+		t.Fatal("a device was asked that is not up")
+	}
+	w.step(transfer.Want{Ref: ref, From: deposit(bob)})
+	if len(w.flying) != transfer.MaxFetches || w.flying[0].From != deposit(bob) {
+		t.Fatalf("on their way: %v", w.flying)
+	}
+	w.step(transfer.Up{Peer: bob})
+	w.drainTo(10)
+	for _, f := range w.flying {
+		if f.From != device(bob) {
+			t.Errorf("chunk %d is asked of the deposit though the device is up", f.Chunk.Index)
+		}
+	}
+	w.step(transfer.Down{Peer: bob})
+	for len(w.flying) > 0 && w.flying[0].From == device(bob) {
+		w.fail(transfer.Lost)
+	}
+	w.drain()
+	if len(w.done) != 1 {
+		t.Error("the deposit did not give the rest")
+	}
+}
+
+func TestTransfer_TF11_lostDepositIsNotAskedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.step(transfer.Want{Ref: blob(t, 1, 2), From: deposit(bob)})
+	w.fail(transfer.Absent)
+	w.fail(transfer.Absent)
+	w.step(transfer.Lose{Root: [32]byte{1}, From: deposit(bob)})
+	w.now = w.now.Add(time.Hour)
+	w.step(transfer.Tick{})
+	if len(w.flying) != 0 || len(w.open) != 0 || !w.m.Wake().IsZero() {
+		t.Errorf("%d on their way, %d open, wakes %v", len(w.flying), len(w.open), w.m.Wake())
+	}
+	w.step(transfer.Up{Peer: bob})
+	w.step(transfer.Want{Ref: blob(t, 1, 2), From: device(bob)})
+	w.drain()
+	if len(w.done) != 1 {
+		t.Error("not fetched from the device")
 	}
 }
 
@@ -154,7 +214,7 @@ func TestTransfer_TF06_whatAFailureMeans(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.step(transfer.Up{Peer: bob})
-		w.step(transfer.Want{Ref: blob(t, 1, 1), From: bob})
+		w.step(transfer.Want{Ref: blob(t, 1, 1), From: device(bob)})
 		w.fail(fault)
 		if len(w.flying) != 0 {
 			t.Errorf("fault %d: asked again at once", fault)
@@ -172,7 +232,7 @@ func TestTransfer_TF06_whatAFailureMeans(t *testing.T) {
 	// A link that comes back ends the rest.
 	w := newWorld(t)
 	w.step(transfer.Up{Peer: bob})
-	w.step(transfer.Want{Ref: blob(t, 1, 1), From: bob})
+	w.step(transfer.Want{Ref: blob(t, 1, 1), From: device(bob)})
 	w.fail(transfer.Lost)
 	w.step(transfer.Down{Peer: bob})
 	w.step(transfer.Up{Peer: bob})
@@ -187,12 +247,12 @@ func TestTransfer_TF07_blobsWithoutASourceKeepNobodyWaiting(t *testing.T) {
 	w.step(transfer.Up{Peer: bob})
 	w.step(transfer.Up{Peer: carol})
 	for id := byte(1); id <= transfer.MaxOpen; id++ {
-		w.step(transfer.Want{Ref: blob(t, id, 9), From: bob})
+		w.step(transfer.Want{Ref: blob(t, id, 9), From: device(bob)})
 	}
-	w.step(transfer.Want{Ref: blob(t, 77, 3), From: carol})
+	w.step(transfer.Want{Ref: blob(t, 77, 3), From: device(carol)})
 	w.step(transfer.Down{Peer: bob})
 	for len(w.flying) > 0 {
-		if w.flying[0].From == bob {
+		if w.flying[0].From == device(bob) {
 			w.fail(transfer.Lost)
 		} else {
 			w.store()
@@ -213,7 +273,7 @@ func TestTransfer_TF08_diskThatFailsIsTriedLater(t *testing.T) {
 	m := transfer.New()
 	m.Step(start, transfer.Up{Peer: bob})
 	ref := blob(t, 1, 1)
-	if e := m.Step(start, transfer.Want{Ref: ref, From: bob}); len(e) != 1 || e[0] != (transfer.Open{Ref: ref}) {
+	if e := m.Step(start, transfer.Want{Ref: ref, From: device(bob)}); len(e) != 1 || e[0] != (transfer.Open{Ref: ref}) {
 		t.Fatalf("%v", e)
 	}
 	if e := m.Step(start, transfer.Broken{Root: ref.Root}); len(e) != 0 {
@@ -240,7 +300,7 @@ func FuzzActions(f *testing.F) {
 			p := peers[a>>7]
 			switch a % 8 {
 			case 0:
-				w.step(transfer.Want{Ref: blob(t, 1+a>>4&3, int64(1+a>>4&7)), From: p})
+				w.step(transfer.Want{Ref: blob(t, 1+a>>4&3, int64(1+a>>4&7)), From: device(p)})
 			case 1:
 				w.step(transfer.Up{Peer: p})
 			case 2:

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,7 +16,7 @@ import (
 type MessageID [16]byte
 
 // Content is what one device tells another inside a session. Exactly one of
-// Hello, Message, Receipt, Boxes and Nothing is set; all are nil when the content
+// Hello, Message, Receipt, Boxes, Nothing, Deposit and Stored is set; all are nil when the content
 // came from a newer version that says something this one does not know.
 type Content struct {
 	ID      MessageID
@@ -31,6 +32,8 @@ type Content struct {
 	Receipt *Receipt
 	Boxes   *Boxes
 	Nothing bool // there is only something to acknowledge
+	Deposit *Deposit
+	Stored  [][32]byte // roots of files that are complete here; at most [MaxStored]
 }
 
 // Boxes says where the sender's boxes for this device are from now on.
@@ -38,6 +41,14 @@ type Boxes struct {
 	Root   [32]byte // of a chain of the sender's; docs/spec/box.md
 	Relays []string // the sender's relays as links; at most [MaxRelays]
 	Number uint64   // grows with each that a device says
+}
+
+// Deposit says that a file is left with relays. Source: docs/spec/deposit.md.
+type Deposit struct {
+	Ref  media.Ref
+	Key  [32]byte
+	Hour uint32     // the last one relays keep it for, hours since 1970
+	IDs  [][32]byte // 1 to [MaxDepositIDs], of chunks or of indexes
 }
 
 // Hello introduces a device. DeviceList is the signed list as bytes, checked
@@ -111,6 +122,12 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 		pb.Body = &contentpb.Content_Boxes{Boxes: boxesToPB(c.Boxes)}
 	case c.Nothing:
 		pb.Body = &contentpb.Content_Nothing{Nothing: &contentpb.Nothing{}}
+	case c.Deposit != nil:
+		d := c.Deposit
+		pb.Body = &contentpb.Content_Deposit{Deposit: &contentpb.Deposit{
+			Root: d.Ref.Root[:], Length: uint64(d.Ref.Length), Key: d.Key[:], Hour: d.Hour, Ids: slicesOf(d.IDs)}}
+	case c.Stored != nil:
+		pb.Body = &contentpb.Content_Stored{Stored: &contentpb.Stored{Roots: slicesOf(c.Stored)}}
 	}
 	out, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, pb)
 	if err != nil || len(out)-len(b) > MaxContent {
@@ -177,6 +194,18 @@ func ParseContent(b []byte) (*Content, error) {
 		c.Boxes = boxes
 	case *contentpb.Content_Nothing:
 		c.Nothing = true
+	case *contentpb.Content_Deposit:
+		d, err := parseDeposit(body.Deposit)
+		if err != nil {
+			return nil, err
+		}
+		c.Deposit = d
+	case *contentpb.Content_Stored:
+		roots, err := arraysOf(body.Stored.GetRoots())
+		if err != nil {
+			return nil, err
+		}
+		c.Stored = roots
 	default:
 		return c, nil
 	}
@@ -184,6 +213,39 @@ func ParseContent(b []byte) (*Content, error) {
 		return nil, ErrMalformed
 	}
 	return c, nil
+}
+
+func parseDeposit(pb *contentpb.Deposit) (*Deposit, error) {
+	if len(pb.GetRoot()) != 32 || len(pb.GetKey()) != 32 || pb.GetLength() > math.MaxInt64 {
+		return nil, ErrMalformed
+	}
+	ref, err := media.RefOf([32]byte(pb.GetRoot()), int64(pb.GetLength()))
+	if err != nil {
+		return nil, ErrMalformed
+	}
+	ids, err := arraysOf(pb.GetIds())
+	if err != nil {
+		return nil, err
+	}
+	return &Deposit{Ref: ref, Key: [32]byte(pb.GetKey()), Hour: pb.GetHour(), IDs: ids}, nil
+}
+
+func slicesOf(arrays [][32]byte) (all [][]byte) {
+	for i := range arrays {
+		all = append(all, arrays[i][:])
+	}
+	return all
+}
+
+// arraysOf reads names of 32 bytes. There are no more than a content has room for.
+func arraysOf(slices [][]byte) (all [][32]byte, err error) {
+	for _, b := range slices {
+		if len(b) != 32 {
+			return nil, ErrMalformed
+		}
+		all = append(all, [32]byte(b))
+	}
+	return all, nil
 }
 
 func boxesToPB(b *Boxes) *contentpb.Boxes {
@@ -253,6 +315,10 @@ func (c *Content) valid() bool {
 		return c.Boxes.valid()
 	case c.Nothing:
 		return true
+	case c.Deposit != nil:
+		return len(c.Deposit.IDs) > 0 && len(c.Deposit.IDs) <= MaxDepositIDs
+	case c.Stored != nil:
+		return len(c.Stored) > 0 && len(c.Stored) <= MaxStored
 	}
 	return false
 }

@@ -33,6 +33,10 @@ const (
 	// of one in bytes.
 	MaxRelays = 16
 	MaxRelay  = 512
+	// MaxDepositIDs is how many ids a deposit names.
+	MaxDepositIDs = 16
+	// MaxStored is how many files one content may say are complete.
+	MaxStored = 64
 	// MaxReceipts is how many message ids one receipt may name.
 	MaxReceipts = 1024
 	// MaxLamport is the highest causal order a message may claim; beyond it the

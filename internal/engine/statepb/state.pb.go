@@ -584,7 +584,10 @@ type Inbound struct {
 	// How many boxes were read.
 	Read uint64 `protobuf:"varint,6,opt,name=read,proto3" json:"read,omitempty"`
 	// The number of the announcement; 0 for an invite's.
-	Said          uint64 `protobuf:"varint,7,opt,name=said,proto3" json:"said,omitempty"`
+	Said uint64 `protobuf:"varint,7,opt,name=said,proto3" json:"said,omitempty"`
+	// When nothing more is expected, since a later stream was told of; 0 while there
+	// is none.
+	QuietS        int64 `protobuf:"varint,8,opt,name=quiet_s,json=quietS,proto3" json:"quiet_s,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -664,6 +667,13 @@ func (x *Inbound) GetRead() uint64 {
 func (x *Inbound) GetSaid() uint64 {
 	if x != nil {
 		return x.Said
+	}
+	return 0
+}
+
+func (x *Inbound) GetQuietS() int64 {
+	if x != nil {
+		return x.QuietS
 	}
 	return 0
 }
@@ -1221,6 +1231,156 @@ func (x *Session) GetGeneration() uint64 {
 	return 0
 }
 
+// Row "left/<device>/<root>": a file of this device that is left with relays for
+// another.
+type Left struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Key   []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// The last one relays are asked to keep it for, hours since 1970.
+	Hour   uint32 `protobuf:"varint,2,opt,name=hour,proto3" json:"hour,omitempty"`
+	Length uint64 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"`
+	// The device was told.
+	Told bool `protobuf:"varint,4,opt,name=told,proto3" json:"told,omitempty"`
+	// How often it expired and was begun anew.
+	Again         uint32 `protobuf:"varint,5,opt,name=again,proto3" json:"again,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Left) Reset() {
+	*x = Left{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Left) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Left) ProtoMessage() {}
+
+func (x *Left) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Left.ProtoReflect.Descriptor instead.
+func (*Left) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Left) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Left) GetHour() uint32 {
+	if x != nil {
+		return x.Hour
+	}
+	return 0
+}
+
+func (x *Left) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *Left) GetTold() bool {
+	if x != nil {
+		return x.Told
+	}
+	return false
+}
+
+func (x *Left) GetAgain() uint32 {
+	if x != nil {
+		return x.Again
+	}
+	return 0
+}
+
+// Row "given/<device>/<root>": a file another left with relays for this device.
+type Given struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Hour          uint32                 `protobuf:"varint,2,opt,name=hour,proto3" json:"hour,omitempty"`
+	Length        uint64                 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"`
+	Ids           [][]byte               `protobuf:"bytes,4,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Given) Reset() {
+	*x = Given{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Given) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Given) ProtoMessage() {}
+
+func (x *Given) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Given.ProtoReflect.Descriptor instead.
+func (*Given) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Given) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Given) GetHour() uint32 {
+	if x != nil {
+		return x.Hour
+	}
+	return 0
+}
+
+func (x *Given) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *Given) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
 var File_internal_engine_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_engine_statepb_state_proto_rawDesc = "" +
@@ -1269,7 +1429,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x06Stream\x12\x14\n" +
 	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x15\n" +
 	"\x06made_s\x18\x02 \x01(\x03R\x05madeS\x12\x12\n" +
-	"\x04used\x18\x03 \x01(\rR\x04used\"\xbd\x01\n" +
+	"\x04used\x18\x03 \x01(\rR\x04used\"\xd6\x01\n" +
 	"\aInbound\x12\x16\n" +
 	"\x06reader\x18\x01 \x01(\fR\x06reader\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x15\n" +
@@ -1277,7 +1437,8 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x05parts\x18\x04 \x03(\v2\x13.kith.state.v1.PartR\x05parts\x12\x18\n" +
 	"\areached\x18\x05 \x01(\x04R\areached\x12\x12\n" +
 	"\x04read\x18\x06 \x01(\x04R\x04read\x12\x12\n" +
-	"\x04said\x18\a \x01(\x04R\x04said\"6\n" +
+	"\x04said\x18\a \x01(\x04R\x04said\x12\x17\n" +
+	"\aquiet_s\x18\b \x01(\x03R\x06quietS\"6\n" +
 	"\x04Part\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
@@ -1323,7 +1484,18 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\areduced\x18\a \x01(\bR\areduced\x12\x1e\n" +
 	"\n" +
 	"generation\x18\b \x01(\x04R\n" +
-	"generation*K\n" +
+	"generation\"n\n" +
+	"\x04Left\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
+	"\x04hour\x18\x02 \x01(\rR\x04hour\x12\x16\n" +
+	"\x06length\x18\x03 \x01(\x04R\x06length\x12\x12\n" +
+	"\x04told\x18\x04 \x01(\bR\x04told\x12\x14\n" +
+	"\x05again\x18\x05 \x01(\rR\x05again\"W\n" +
+	"\x05Given\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x12\n" +
+	"\x04hour\x18\x02 \x01(\rR\x04hour\x12\x16\n" +
+	"\x06length\x18\x03 \x01(\x04R\x06length\x12\x10\n" +
+	"\x03ids\x18\x04 \x03(\fR\x03ids*K\n" +
 	"\x05Stage\x12\b\n" +
 	"\x04NONE\x10\x00\x12\r\n" +
 	"\tREQUESTED\x10\x01\x12\v\n" +
@@ -1344,7 +1516,7 @@ func file_internal_engine_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_engine_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_internal_engine_statepb_state_proto_goTypes = []any{
 	(Stage)(0),           // 0: kith.state.v1.Stage
 	(*Self)(nil),         // 1: kith.state.v1.Self
@@ -1361,6 +1533,8 @@ var file_internal_engine_statepb_state_proto_goTypes = []any{
 	(*Accepted)(nil),     // 12: kith.state.v1.Accepted
 	(*Sessions)(nil),     // 13: kith.state.v1.Sessions
 	(*Session)(nil),      // 14: kith.state.v1.Session
+	(*Left)(nil),         // 15: kith.state.v1.Left
+	(*Given)(nil),        // 16: kith.state.v1.Given
 }
 var file_internal_engine_statepb_state_proto_depIdxs = []int32{
 	3,  // 0: kith.state.v1.Prekeys.signed:type_name -> kith.state.v1.SignedPrekey
@@ -1391,7 +1565,7 @@ func file_internal_engine_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_engine_statepb_state_proto_rawDesc), len(file_internal_engine_statepb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

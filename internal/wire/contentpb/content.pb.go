@@ -44,6 +44,8 @@ type Content struct {
 	//	*Content_Receipt
 	//	*Content_Boxes
 	//	*Content_Nothing
+	//	*Content_Deposit
+	//	*Content_Stored
 	Body          isContent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -166,6 +168,24 @@ func (x *Content) GetNothing() *Nothing {
 	return nil
 }
 
+func (x *Content) GetDeposit() *Deposit {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Deposit); ok {
+			return x.Deposit
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetStored() *Stored {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Stored); ok {
+			return x.Stored
+		}
+	}
+	return nil
+}
+
 type isContent_Body interface {
 	isContent_Body()
 }
@@ -190,6 +210,14 @@ type Content_Nothing struct {
 	Nothing *Nothing `protobuf:"bytes,14,opt,name=nothing,proto3,oneof"`
 }
 
+type Content_Deposit struct {
+	Deposit *Deposit `protobuf:"bytes,15,opt,name=deposit,proto3,oneof"`
+}
+
+type Content_Stored struct {
+	Stored *Stored `protobuf:"bytes,16,opt,name=stored,proto3,oneof"`
+}
+
 func (*Content_Hello) isContent_Body() {}
 
 func (*Content_Message) isContent_Body() {}
@@ -200,6 +228,134 @@ func (*Content_Boxes) isContent_Body() {}
 
 func (*Content_Nothing) isContent_Body() {}
 
+func (*Content_Deposit) isContent_Body() {}
+
+func (*Content_Stored) isContent_Body() {}
+
+// A file of a message, left with relays; docs/spec/deposit.md.
+type Deposit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Root  []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
+	// Of the ciphertext, in bytes.
+	Length uint64 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
+	Key    []byte `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// The last one relays keep it for, hours since 1970.
+	Hour          uint32   `protobuf:"varint,4,opt,name=hour,proto3" json:"hour,omitempty"`
+	Ids           [][]byte `protobuf:"bytes,5,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deposit) Reset() {
+	*x = Deposit{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deposit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deposit) ProtoMessage() {}
+
+func (x *Deposit) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deposit.ProtoReflect.Descriptor instead.
+func (*Deposit) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Deposit) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *Deposit) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *Deposit) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Deposit) GetHour() uint32 {
+	if x != nil {
+		return x.Hour
+	}
+	return 0
+}
+
+func (x *Deposit) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// These files are complete here.
+type Stored struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Roots         [][]byte               `protobuf:"bytes,1,rep,name=roots,proto3" json:"roots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stored) Reset() {
+	*x = Stored{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stored) ProtoMessage() {}
+
+func (x *Stored) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stored.ProtoReflect.Descriptor instead.
+func (*Stored) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Stored) GetRoots() [][]byte {
+	if x != nil {
+		return x.Roots
+	}
+	return nil
+}
+
 // Said when there is only something to acknowledge.
 type Nothing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -209,7 +365,7 @@ type Nothing struct {
 
 func (x *Nothing) Reset() {
 	*x = Nothing{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -221,7 +377,7 @@ func (x *Nothing) String() string {
 func (*Nothing) ProtoMessage() {}
 
 func (x *Nothing) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -234,7 +390,7 @@ func (x *Nothing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nothing.ProtoReflect.Descriptor instead.
 func (*Nothing) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
 }
 
 // The first content in each direction of a session, and again when something
@@ -257,7 +413,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -269,7 +425,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -282,7 +438,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Hello) GetDeviceList() []byte {
@@ -336,7 +492,7 @@ type Boxes struct {
 
 func (x *Boxes) Reset() {
 	*x = Boxes{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -348,7 +504,7 @@ func (x *Boxes) String() string {
 func (*Boxes) ProtoMessage() {}
 
 func (x *Boxes) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -361,7 +517,7 @@ func (x *Boxes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Boxes.ProtoReflect.Descriptor instead.
 func (*Boxes) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Boxes) GetRoot() []byte {
@@ -395,7 +551,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +563,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +576,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Message) GetText() string {
@@ -450,7 +606,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -462,7 +618,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -475,7 +631,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{5}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Attachment) GetPointer() []byte {
@@ -509,7 +665,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +677,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +690,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{6}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Receipt) GetRead() [][]byte {
@@ -548,7 +704,7 @@ var File_internal_wire_contentpb_content_proto protoreflect.FileDescriptor
 
 const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\n" +
-	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\x8d\x03\n" +
+	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\xf6\x03\n" +
 	"\aContent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\alamport\x18\x02 \x01(\x04R\alamport\x12\x1c\n" +
@@ -561,8 +717,18 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\amessage\x18\v \x01(\v2\x18.kith.content.v1.MessageH\x00R\amessage\x124\n" +
 	"\areceipt\x18\f \x01(\v2\x18.kith.content.v1.ReceiptH\x00R\areceipt\x12.\n" +
 	"\x05boxes\x18\r \x01(\v2\x16.kith.content.v1.BoxesH\x00R\x05boxes\x124\n" +
-	"\anothing\x18\x0e \x01(\v2\x18.kith.content.v1.NothingH\x00R\anothingB\x06\n" +
-	"\x04body\"\t\n" +
+	"\anothing\x18\x0e \x01(\v2\x18.kith.content.v1.NothingH\x00R\anothing\x124\n" +
+	"\adeposit\x18\x0f \x01(\v2\x18.kith.content.v1.DepositH\x00R\adeposit\x121\n" +
+	"\x06stored\x18\x10 \x01(\v2\x17.kith.content.v1.StoredH\x00R\x06storedB\x06\n" +
+	"\x04body\"m\n" +
+	"\aDeposit\x12\x12\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\fR\x03key\x12\x12\n" +
+	"\x04hour\x18\x04 \x01(\rR\x04hour\x12\x10\n" +
+	"\x03ids\x18\x05 \x03(\fR\x03ids\"\x1e\n" +
+	"\x06Stored\x12\x14\n" +
+	"\x05roots\x18\x01 \x03(\fR\x05roots\"\t\n" +
 	"\aNothing\"\xa0\x01\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vdevice_list\x18\x01 \x01(\fR\n" +
@@ -600,29 +766,33 @@ func file_internal_wire_contentpb_content_proto_rawDescGZIP() []byte {
 	return file_internal_wire_contentpb_content_proto_rawDescData
 }
 
-var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Content)(nil),    // 0: kith.content.v1.Content
-	(*Nothing)(nil),    // 1: kith.content.v1.Nothing
-	(*Hello)(nil),      // 2: kith.content.v1.Hello
-	(*Boxes)(nil),      // 3: kith.content.v1.Boxes
-	(*Message)(nil),    // 4: kith.content.v1.Message
-	(*Attachment)(nil), // 5: kith.content.v1.Attachment
-	(*Receipt)(nil),    // 6: kith.content.v1.Receipt
+	(*Deposit)(nil),    // 1: kith.content.v1.Deposit
+	(*Stored)(nil),     // 2: kith.content.v1.Stored
+	(*Nothing)(nil),    // 3: kith.content.v1.Nothing
+	(*Hello)(nil),      // 4: kith.content.v1.Hello
+	(*Boxes)(nil),      // 5: kith.content.v1.Boxes
+	(*Message)(nil),    // 6: kith.content.v1.Message
+	(*Attachment)(nil), // 7: kith.content.v1.Attachment
+	(*Receipt)(nil),    // 8: kith.content.v1.Receipt
 }
 var file_internal_wire_contentpb_content_proto_depIdxs = []int32{
-	2, // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
-	4, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
-	6, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
-	3, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
-	1, // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
-	3, // 5: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
-	5, // 6: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4, // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
+	6, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
+	8, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
+	5, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
+	3, // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
+	1, // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
+	2, // 6: kith.content.v1.Content.stored:type_name -> kith.content.v1.Stored
+	5, // 7: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
+	7, // 8: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_internal_wire_contentpb_content_proto_init() }
@@ -636,6 +806,8 @@ func file_internal_wire_contentpb_content_proto_init() {
 		(*Content_Receipt)(nil),
 		(*Content_Boxes)(nil),
 		(*Content_Nothing)(nil),
+		(*Content_Deposit)(nil),
+		(*Content_Stored)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -643,7 +815,7 @@ func file_internal_wire_contentpb_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_wire_contentpb_content_proto_rawDesc), len(file_internal_wire_contentpb_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
