@@ -88,7 +88,7 @@ const importLaw = `
 	github.com/ncruces/go-sqlite3           < internal/store
 	box, internal/relay                     < internal/boxstore
 	go.etcd.io/bbolt                        < internal/boxstore
-	box, internal/relay                     < internal/relaynet
+	box, internal/relay, internal/boxstore  < internal/relaynet
 	identity, internal/wire                 < internal/p2p
 	github.com/libp2p/go-libp2p             < internal/p2p
 	github.com/multiformats/go-multiaddr    < internal/p2p

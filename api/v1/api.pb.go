@@ -127,6 +127,7 @@ type StatusResponse struct {
 	Key            string                 `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`                                                // where the master key lives: keychain, passphrase, file
 	Trouble        string                 `protobuf:"bytes,11,opt,name=trouble,proto3" json:"trouble,omitempty"`                                        // what keeps the node from its work now, empty when nothing
 	Lan            bool                   `protobuf:"varint,12,opt,name=lan,proto3" json:"lan,omitempty"`                                               // whether neighbours are looked for by mDNS
+	Leaving        uint32                 `protobuf:"varint,14,opt,name=leaving,proto3" json:"leaving,omitempty"`                                       // boxes and files on their way to relays
 	OneTimePrekeys uint32                 `protobuf:"varint,13,opt,name=one_time_prekeys,json=oneTimePrekeys,proto3" json:"one_time_prekeys,omitempty"` // left for contacts who have to begin a session anew
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -244,6 +245,13 @@ func (x *StatusResponse) GetLan() bool {
 		return x.Lan
 	}
 	return false
+}
+
+func (x *StatusResponse) GetLeaving() uint32 {
+	if x != nil {
+		return x.Leaving
+	}
+	return 0
 }
 
 func (x *StatusResponse) GetOneTimePrekeys() uint32 {
@@ -1959,7 +1967,7 @@ var File_api_v1_api_proto protoreflect.FileDescriptor
 const file_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"\x10api/v1/api.proto\x12\vkith.api.v1\"\x0f\n" +
-	"\rStatusRequest\"\xef\x02\n" +
+	"\rStatusRequest\"\x89\x03\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x12\n" +
@@ -1973,7 +1981,8 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x03key\x18\n" +
 	" \x01(\tR\x03key\x12\x18\n" +
 	"\atrouble\x18\v \x01(\tR\atrouble\x12\x10\n" +
-	"\x03lan\x18\f \x01(\bR\x03lan\x12(\n" +
+	"\x03lan\x18\f \x01(\bR\x03lan\x12\x18\n" +
+	"\aleaving\x18\x0e \x01(\rR\aleaving\x12(\n" +
 	"\x10one_time_prekeys\x18\r \x01(\rR\x0eoneTimePrekeys\"2\n" +
 	"\rInviteRequest\x12!\n" +
 	"\flife_seconds\x18\x01 \x01(\x03R\vlifeSeconds\"A\n" +

@@ -32,7 +32,10 @@ func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	store, err := boxstore.Open(filepath.Join(o.Home, relayDir), box.Day(time.Now()), boxstore.Options{Cap: o.Bytes})
+	tell := func(line string) { fmt.Fprintln(o.Log, time.Now().UTC().Format("2006-01-02 15:04"), line) }
+	boxes, blobs := share(o.Bytes)
+	store, err := boxstore.Open(filepath.Join(o.Home, relayDir), box.Day(time.Now()), boxstore.Options{Cap: boxes, BlobCap: blobs,
+		Trouble: func(err error) { tell(err.Error()) }})
 	if err != nil {
 		return relayError(err)
 	}
@@ -49,8 +52,8 @@ func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
 		listener.Close()
 		return &cli.Error{Text: "an address of this relay is not host:port", Hint: "such as --public relay.example.org:4747; at most four", Exit: 2}
 	}
-	server, err := relaynet.NewServer(relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), store), Version: l.Version(),
-		Log: func(line string) { fmt.Fprintln(o.Log, time.Now().UTC().Format("2006-01-02 15:04"), line) }})
+	server, err := relaynet.NewServer(relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), store), Version: l.Version(), Log: tell,
+		Effort: func() uint32 { return relay.Effort(store.Usage()) }, Blobs: store})
 	if err != nil {
 		listener.Close()
 		return err
@@ -64,6 +67,15 @@ func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
 	case <-ctx.Done():
 	}
 	return err
+}
+
+// share divides what a relay may hold: half for boxes, half for chunks of files. One
+// that holds next to nothing holds boxes.
+func share(bytes int64) (boxes, blobs int64) {
+	if boxes = bytes - bytes/2; boxes < boxstore.MinBytes {
+		return bytes, 0
+	}
+	return boxes, bytes / 2
 }
 
 // relayKey reads the relay's key, or makes it. It names the relay and is no key to

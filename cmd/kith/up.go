@@ -55,7 +55,7 @@ func (l local) Up(ctx context.Context, o cli.UpOptions) (err error) {
 	defer host.Close()
 	relays := relaynet.NewClient(relaynet.ClientOptions{})
 	defer relays.Close()
-	n, err := node.New(node.Config{Store: db, Network: host, Relays: relays, Log: log})
+	n, err := node.New(node.Config{Store: db, Network: host, Relays: relays, Blobs: blobs{relays}, Log: log})
 	if err != nil {
 		return storeError(err, o.Home)
 	}

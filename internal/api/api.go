@@ -80,7 +80,7 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[apiv1.StatusReq
 	self, waiting := s.node.Self(), s.node.Waiting()
 	return connect.NewResponse(&apiv1.StatusResponse{
 		Account: self.Account.String(), Device: self.Device.ID().String(), Name: self.Name, Version: s.about.Version,
-		Addrs: s.node.Addrs(), Contacts: contacts, Queued: uint32(waiting.Queued), MediaWaiting: uint32(waiting.MediaWaiting),
+		Addrs: s.node.Addrs(), Contacts: contacts, Queued: uint32(waiting.Queued), MediaWaiting: uint32(waiting.MediaWaiting), Leaving: uint32(waiting.Leaving),
 		Seq: uint64(seq), Key: s.about.Key, Trouble: s.node.Trouble(), Lan: s.about.LAN,
 		OneTimePrekeys: uint32(prekeys),
 	}), nil

@@ -31,6 +31,7 @@ type day struct {
 	path   string
 	keys   *keys
 	open   opener
+	blobs  blobCount // bytes
 
 	mu     sync.RWMutex // guards what follows
 	db     *bbolt.DB    // nil: failed to open again, or ended
@@ -108,6 +109,9 @@ func openDay(path string, number uint32, open opener) (*day, error) {
 	}
 	d := &day{number: number, path: path, keys: k, open: open}
 	if err := os.Remove(filepath.Join(path, newFileName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := d.countBlobs(); err != nil {
 		return nil, err
 	}
 	if err := d.attach(); err != nil {

@@ -3,12 +3,14 @@
 package boxstore_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -137,4 +139,39 @@ func TestBoxstore_BS11_failingDisk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBoxstore_BS11_fullDiskBlobs: a blob that does not fit leaves nothing behind.
+func TestBoxstore_BS11_fullDiskBlobs(t *testing.T) {
+	var full atomic.Bool
+	open := func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		if full.Load() && strings.Contains(name, "blobs") {
+			return os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		}
+		return os.OpenFile(name, flag, mode)
+	}
+	dir := t.TempDir()
+	s, err := boxstore.Open(dir, today, boxstore.WithOpener(boxstore.Options{Cap: 1 << 30, BlobCap: 1 << 30}, open))
+	must(t, err)
+	defer s.Close()
+	kept, first := newBlob(100_000, thisHour)
+	must(t, s.PutBlob(kept, thisHour, bytes.NewReader(first)))
+	used, _ := s.BlobUsage()
+	full.Store(true)
+	info, content := newBlob(100_000, thisHour)
+	err = s.PutBlob(info, thisHour, bytes.NewReader(content))
+	if !errors.Is(err, boxstore.ErrFull) || err.Error() != boxstore.ErrFull.Error() {
+		t.Errorf("a full disk is %v", err)
+	}
+	lacksBlob(t, s, info.ID, thisHour)
+	if n, _ := s.BlobUsage(); n != used {
+		t.Errorf("%d bytes are counted, not %d", n, used)
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, "*", "blobs", "*")); len(names) != 1 {
+		t.Errorf("on the disk are %v", names)
+	}
+	wantBlob(t, s, kept, first)
+	full.Store(false)
+	must(t, s.PutBlob(info, thisHour, bytes.NewReader(content)))
+	wantBlob(t, s, info, content)
 }

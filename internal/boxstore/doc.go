@@ -13,6 +13,9 @@
 // a day's totals. It holds no more than its cap. A damaged file costs its day
 // and no other. Memory is 8 to 16 bytes a record.
 //
+// Blobs lie beside the boxes of their day, in files of their own: [Store.PutBlob],
+// [Store.FindBlob], [Store.DeleteBlob].
+//
 // What it does not do: it checks no signatures, decides on no evictions, and
 // does not overwrite single records that are deleted before their day is over;
 // those stay readable, to who has the key, until their pages are used again.

@@ -40,6 +40,7 @@ func (s *Store) Expire(today uint32) error {
 		// An error comes again below, where it counts.
 		_ = destroyKeyFile(d.path)
 		_ = d.end()
+		s.blobs.Add(-d.blobs.Load())
 		paths = append(paths, d.path)
 	}
 	paths = append(paths, s.asideBefore(today)...)
@@ -69,9 +70,15 @@ func (s *Store) asideBefore(today uint32) (paths []string) {
 	return paths
 }
 
-func (s *Store) asideSize() (size int64) {
-	s.eachAside(func(path string, _ uint32) { size += directorySize(path) })
-	return size
+// asideSize counts what days set aside take: boxes are returned, blobs kept.
+func (s *Store) asideSize() (boxes int64) {
+	blobs := int64(0)
+	s.eachAside(func(path string, _ uint32) {
+		boxes += directorySize(path)
+		blobs += directorySize(filepath.Join(path, blobsName))
+	})
+	s.asideBlobs.Store(blobs)
+	return boxes
 }
 
 func (s *Store) eachAside(visit func(path string, number uint32)) {

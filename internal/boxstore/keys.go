@@ -30,6 +30,7 @@ type mark [markSize]byte
 type keys struct {
 	day    uint32
 	values cipher.AEAD
+	blobs  []byte    // key of blobs' names
 	hashes sync.Pool // of hash.Hash under the key for marks
 }
 
@@ -89,7 +90,11 @@ func newKeys(content []byte, day uint32) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{day: day, values: aead}
+	blobs, err := hkdf.Key(sha256.New, content, nil, labelBlobs, 32)
+	if err != nil {
+		return nil, err
+	}
+	k := &keys{day: day, values: aead, blobs: blobs}
 	k.hashes.New = func() any { return hmac.New(sha256.New, marks) }
 	return k, nil
 }
@@ -127,16 +132,24 @@ func (k *keys) mark(box [32]byte) (m mark) {
 // seal encrypts a value for its place: another mark, another day or a changed
 // bit do not open.
 func (k *keys) seal(m mark, plain []byte) []byte {
-	out := make([]byte, nonceSize, nonceSize+len(plain)+tagSize)
-	rand.Read(out)
-	return k.values.Seal(out, out, plain, k.bound(m))
+	return k.sealFor(make([]byte, 0, nonceSize+len(plain)+tagSize), plain, k.bound(m))
 }
 
-func (k *keys) open(m mark, sealed []byte) ([]byte, error) {
+func (k *keys) open(m mark, sealed []byte) ([]byte, error) { return k.openFor(nil, sealed, k.bound(m)) }
+
+// sealFor appends nonce and ciphertext to dst.
+func (k *keys) sealFor(dst, plain, ad []byte) []byte {
+	var nonce [nonceSize]byte
+	rand.Read(nonce[:])
+	return k.values.Seal(append(dst, nonce[:]...), nonce[:], plain, ad)
+}
+
+// openFor appends the plaintext to dst.
+func (k *keys) openFor(dst, sealed, ad []byte) ([]byte, error) {
 	if len(sealed) < nonceSize+tagSize {
 		return nil, errDamaged
 	}
-	plain, err := k.values.Open(nil, sealed[:nonceSize], sealed[nonceSize:], k.bound(m))
+	plain, err := k.values.Open(dst, sealed[:nonceSize], sealed[nonceSize:], ad)
 	if err != nil {
 		return nil, errDamaged
 	}

@@ -8,6 +8,9 @@ const (
 	// of half-full pages and of the indexes included. The machine counts
 	// [relay.CellCost] for it, and a tombstone in proportion.
 	CellBytes = 6144
+	// MaxBlob is the largest blob, in bytes: the largest part of a deposit
+	// (docs/spec/deposit.md).
+	MaxBlob = 16*64<<10 + 2<<10
 	// MinBytes is the smallest cap that a store may be given.
 	MinBytes = 1 << 20
 )
@@ -19,6 +22,9 @@ const (
 	keyFileSize = 4096 // a block of its own on every file system in use
 	orderSize   = 1 + 4 + markSize
 	totalsSize  = 8 + 8
+
+	blobSegment = 16 << 10 // bytes of a blob sealed together, and held in memory while it comes
+	leastBlob   = 64 << 10 // what a blob counts at least
 
 	// compactShare: a day's file is written anew when the files together are
 	// above the cap and this part of it, in percent, is free.

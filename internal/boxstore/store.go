@@ -20,6 +20,8 @@ import (
 type Options struct {
 	// Cap is how many bytes of the disk the records may take; at least MinBytes.
 	Cap int64
+	// BlobCap is how many bytes of the disk blobs may take; 0: there are none.
+	BlobCap int64
 	// Trouble is told [ErrSetAside] once for each damaged day, at most one
 	// call at a time, from the goroutine that found out; nil: nobody is told.
 	// It must not call the store.
@@ -32,6 +34,9 @@ type Options struct {
 type Store struct {
 	dir     string
 	options Options
+	blobs   blobCount // bytes, with those on their way
+	// asideBlobs are the bytes of blobs of days set aside.
+	asideBlobs blobCount
 
 	mu     sync.RWMutex // guards what follows; the days guard themselves
 	days   []*day       // by number, then directory
@@ -105,6 +110,7 @@ func (s *Store) adopt(name string, today uint32) error {
 		return err
 	}
 	s.days = append(s.days, d)
+	s.blobs.Add(d.blobs.Load())
 	return nil
 }
 
@@ -220,6 +226,7 @@ func (s *Store) setAside(d *day) {
 	s.mu.Lock()
 	s.days = slices.DeleteFunc(slices.Clone(s.days), func(o *day) bool { return o == d })
 	s.mu.Unlock()
+	s.blobs.Add(-d.blobs.Load()) // what is left of them counts as set aside
 	s.mark(d.path)
 }
 
@@ -239,14 +246,15 @@ func (s *Store) mark(path string) {
 	}
 }
 
-// directorySize is what a directory's files take, or seem to.
+// directorySize is what the files of a directory, not of those below it, take or
+// seem to.
 func directorySize(path string) (size int64) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return 0
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
+		if info, err := e.Info(); err == nil && !e.IsDir() {
 			size += occupied(info)
 		}
 	}

@@ -40,11 +40,12 @@ func (c *statusCmd) Run(e *env) error {
 			Contacts     []contactJSON `json:"contacts"`
 			Queued       uint32        `json:"queued"`
 			MediaWaiting uint32        `json:"media_waiting"`
+			Leaving      uint32        `json:"leaving"`
 			Seq          uint64        `json:"seq"`
 			Trouble      string        `json:"trouble,omitempty"`
 			Prekeys      uint32        `json:"one_time_prekeys"`
 		}{true, s.GetAccount(), s.GetDevice(), s.GetName(), s.GetVersion(), s.GetKey(), s.GetLan(), s.GetAddrs(), contacts,
-			s.GetQueued(), s.GetMediaWaiting(), s.GetSeq(), s.GetTrouble(), s.GetOneTimePrekeys()})
+			s.GetQueued(), s.GetMediaWaiting(), s.GetLeaving(), s.GetSeq(), s.GetTrouble(), s.GetOneTimePrekeys()})
 	}
 	online := 0
 	for _, c := range s.GetContacts() {
@@ -53,8 +54,8 @@ func (c *statusCmd) Run(e *env) error {
 		}
 	}
 	var text strings.Builder
-	text.WriteString(fmt.Sprintf("name      %s\naccount   %s\nkey       %s\ncontacts  %d, %d online\nwaiting   %d to send, %d files to receive\n",
-		oneLine(s.GetName()), s.GetAccount(), keyText(s.GetKey()), len(s.GetContacts()), online, s.GetQueued(), s.GetMediaWaiting()))
+	text.WriteString(fmt.Sprintf("name      %s\naccount   %s\nkey       %s\ncontacts  %d, %d online\nwaiting   %d to send, %d files to receive, %d on their way to relays\n",
+		oneLine(s.GetName()), s.GetAccount(), keyText(s.GetKey()), len(s.GetContacts()), online, s.GetQueued(), s.GetMediaWaiting(), s.GetLeaving()))
 	for _, a := range s.GetAddrs() {
 		text.WriteString(fmt.Sprintf("listens   %s\n", a))
 	}

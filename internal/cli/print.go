@@ -80,6 +80,8 @@ type messageJSON struct {
 	Text    string      `json:"text"`
 	State   string      `json:"state"`
 	Notice  string      `json:"notice,omitempty"`
+	BoxedOn uint32      `json:"boxed_on,omitempty"`
+	BoxedOf uint32      `json:"boxed_of,omitempty"`
 	Media   []mediaJSON `json:"media"`
 }
 
@@ -94,7 +96,8 @@ type mediaJSON struct {
 
 func toJSON(m *apiv1.Message) messageJSON {
 	out := messageJSON{ID: m.GetId(), Contact: m.GetContact(), From: m.GetFrom(), Mine: m.GetMine(),
-		At: at(m.GetAtMs()), Text: m.GetText(), State: m.GetState(), Notice: m.GetNotice(), Media: []mediaJSON{}}
+		At: at(m.GetAtMs()), Text: m.GetText(), State: m.GetState(), Notice: m.GetNotice(), Media: []mediaJSON{},
+		BoxedOn: m.GetBoxedOn(), BoxedOf: m.GetBoxedOf()}
 	for _, a := range m.GetMedia() {
 		out.Media = append(out.Media, mediaJSON{Name: a.GetName(), Size: a.GetSize(), SHA256: a.GetSha256(),
 			Type: a.GetType(), State: a.GetState(), Have: a.GetHave()})

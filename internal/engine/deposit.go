@@ -177,7 +177,18 @@ func (s *step) deposited(in Deposited) error {
 		return err
 	}
 	d := &wire.Deposit{Ref: ref, Key: [32]byte(row.GetKey()), Hour: row.GetHour(), IDs: in.IDs}
-	return s.sealTo(in.For, &wire.Content{ID: newMessageID(), SentAt: s.now, Deposit: d}, wire.MessageID{})
+	made := len(s.up.Outgoing)
+	if err := s.sealTo(in.For, &wire.Content{ID: newMessageID(), SentAt: s.now, Deposit: d}, wire.MessageID{}); err != nil {
+		return err
+	}
+	s.depositChange(EndUpload{For: in.For, Root: in.Root})
+	// The device was away when this began: what tells of it goes into boxes at once.
+	for _, o := range s.up.Outgoing[made:] {
+		if err := s.intoBoxes(o); err != nil && !errors.Is(err, errNoBoxes) {
+			return err
+		}
+	}
+	return nil
 }
 
 // receiveDeposit takes note of a file left for this device. One that breaks a rule

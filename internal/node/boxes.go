@@ -163,24 +163,17 @@ func (n *Node) askRelay(ctx context.Context, r box.Relay, a placement.Ask) {
 	}
 }
 
-// work does the work a relay wants for a request.
+// work does the work a relay wants for a request, one at a time: it keeps a core
+// busy.
 func (b *boxes) work(ctx context.Context, id box.RelayID, q *box.Request, effort uint32) (ok bool) {
-	q.Work, ok = b.solve(ctx, id, q.Box, effort)
-	return ok
-}
-
-// solve does work, one at a time: it keeps a core busy.
-func (b *boxes) solve(ctx context.Context, id box.RelayID, what [32]byte, effort uint32) (w box.Work, ok bool) {
-	if effort > placement.MaxEffort {
-		return w, false
-	}
 	select {
 	case b.working <- struct{}{}:
 		defer func() { <-b.working }()
 	case <-ctx.Done():
-		return w, false
+		return false
 	}
-	return box.Solve(id, box.Day(time.Now()), what, effort, func() bool { return ctx.Err() != nil })
+	q.Work, ok = box.Solve(id, box.Day(time.Now()), q.Box, effort, func() bool { return ctx.Err() != nil })
+	return ok
 }
 
 // request is what a relay is asked.

@@ -18,12 +18,11 @@ import (
 
 // Blobs is how parts of files are left with relays. It is safe for concurrent use.
 type Blobs interface {
-	// Put uploads a part until the end of an hour. If the relay wants more work than
-	// is given, wanted says how much and nothing is stored. A part that the relay has
-	// already is no error.
-	Put(ctx context.Context, r box.Relay, p Part, work box.Work, content []byte) (wanted uint32, err error)
 	// Has reports whether a relay has a part.
 	Has(ctx context.Context, r box.Relay, p Part) bool
+	// Put uploads a part, doing the work the relay wants. That the relay has it
+	// already is no error.
+	Put(ctx context.Context, r box.Relay, p Part, content []byte) error
 	// Get fetches a part; its content is the relay's word.
 	Get(ctx context.Context, r box.Relay, p Part) ([]byte, error)
 	// Delete has a relay let a part go.
@@ -81,13 +80,15 @@ func (n *Node) beginDeposits(ctx context.Context, now time.Time) error {
 		return err
 	})
 	if err == nil {
-		n.changeDeposits(ctx, now, changes)
+		n.changeDeposits(ctx, now, changes, true)
+		n.count()
 	}
 	return err
 }
 
-// changeDeposits carries out what the engine decided about deposits.
-func (n *Node) changeDeposits(ctx context.Context, now time.Time, changes []engine.DepositChange) {
+// changeDeposits carries out what the engine decided about deposits; again says
+// that an upload may have been under way before.
+func (n *Node) changeDeposits(ctx context.Context, now time.Time, changes []engine.DepositChange, again bool) {
 	if n.deposits.blobs == nil {
 		return
 	}
@@ -98,7 +99,7 @@ func (n *Node) changeDeposits(ctx context.Context, now time.Time, changes []engi
 			n.endUpload(of)
 			within, cancel := context.WithCancel(ctx)
 			n.deposits.going[of] = cancel
-			n.work.Go(func() { n.upload(within, c) })
+			n.work.Go(func() { n.upload(within, c, again) })
 		case engine.EndUpload:
 			n.endUpload(depositOf{wire.PeerOf(c.For), c.Root})
 		case engine.Given:
@@ -153,9 +154,9 @@ func (d *deposits) take(of depositOf) *given {
 }
 
 // upload leaves a file with relays, however often that has to be begun, and says so.
-func (n *Node) upload(ctx context.Context, u engine.Upload) {
-	for pause := uploadFirst; ; pause = min(2*pause, uploadMost) {
-		ids, err := n.uploadOnce(ctx, u)
+func (n *Node) upload(ctx context.Context, u engine.Upload, again bool) {
+	for pause := uploadFirst; ; pause, again = min(2*pause, uploadMost), true {
+		ids, err := n.uploadOnce(ctx, u, again)
 		if err == nil {
 			n.post(ctx, engine.Deposited{For: u.For, Root: u.Root, IDs: ids})
 			return
@@ -177,9 +178,9 @@ var (
 	errNoRelays = errors.New("node: too few relays took a part")
 )
 
-// uploadOnce goes through all parts of a file. What a relay has already is not sent
-// again.
-func (n *Node) uploadOnce(ctx context.Context, u engine.Upload) ([][32]byte, error) {
+// uploadOnce goes through all parts of a file. If it was begun before, relays are
+// asked whether they have a part.
+func (n *Node) uploadOnce(ctx context.Context, u engine.Upload, again bool) ([][32]byte, error) {
 	select {
 	case n.deposits.uploading <- struct{}{}:
 		defer func() { <-n.deposits.uploading }()
@@ -206,7 +207,7 @@ func (n *Node) uploadOnce(ctx context.Context, u engine.Upload) ([][32]byte, err
 		if part, err = u.Key.SealChunk(part[:0], i, chunk, proof); err != nil {
 			return nil, err
 		}
-		id, err := n.leave(ctx, u, deposit.Chunk, i, part)
+		id, err := n.leave(ctx, u, deposit.Chunk, i, part, again)
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +219,7 @@ func (n *Node) uploadOnce(ctx context.Context, u engine.Upload) ([][32]byte, err
 		if part, err = u.Key.SealIndex(part[:0], at, ids); err != nil {
 			return nil, err
 		}
-		if id, err = n.leave(ctx, u, deposit.Index, at, part); err != nil {
+		if id, err = n.leave(ctx, u, deposit.Index, at, part, again); err != nil {
 			return nil, err
 		}
 		names, ids = append(names, id), ids[:0]
@@ -243,7 +244,7 @@ func rankedFor(id [32]byte, relays []box.Relay) []box.Relay {
 }
 
 // leave has as many relays hold a part as are wanted.
-func (n *Node) leave(ctx context.Context, u engine.Upload, kind deposit.Kind, i uint64, part []byte) ([32]byte, error) {
+func (n *Node) leave(ctx context.Context, u engine.Upload, kind deposit.Kind, i uint64, part []byte, again bool) ([32]byte, error) {
 	p := Part{ID: deposit.ID(part), Key: u.Key.Capability(kind, i), Hour: u.Hour}
 	wanted := min(deposit.Replicas, len(u.Relays))
 	held := 0
@@ -252,7 +253,13 @@ func (n *Node) leave(ctx context.Context, u engine.Upload, kind deposit.Kind, i 
 		if held == wanted {
 			break
 		}
-		if err := n.leaveAt(ctx, r, p, part); err != nil {
+		within, cancel := context.WithTimeout(ctx, partTimeout)
+		var err error
+		if !again || !n.deposits.blobs.Has(within, r, p) {
+			err = n.deposits.blobs.Put(within, r, p, part)
+		}
+		cancel()
+		if err != nil {
 			last = err
 			continue
 		}
@@ -262,26 +269,6 @@ func (n *Node) leave(ctx context.Context, u engine.Upload, kind deposit.Kind, i 
 		return p.ID, last
 	}
 	return p.ID, nil
-}
-
-func (n *Node) leaveAt(ctx context.Context, r box.Relay, p Part, part []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, partTimeout)
-	defer cancel()
-	if n.deposits.blobs.Has(ctx, r, p) {
-		return nil
-	}
-	wanted, err := n.deposits.blobs.Put(ctx, r, p, box.Work{}, part)
-	if err != nil || wanted == 0 {
-		return err
-	}
-	work, ok := n.boxes.solve(ctx, r.ID(), p.ID, wanted)
-	if !ok {
-		return errNoRelays
-	}
-	if wanted, err = n.deposits.blobs.Put(ctx, r, p, work, part); err == nil && wanted > 0 {
-		err = errNoRelays
-	}
-	return err
 }
 
 // fetchDeposit gets one chunk of a deposit.

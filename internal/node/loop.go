@@ -266,7 +266,7 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 	}
 	n.releaseBoxes(ctx, now, d.up)
 	n.want(ctx, now, d.up.Wants)
-	n.changeDeposits(ctx, now, d.up.Deposits)
+	n.changeDeposits(ctx, now, d.up.Deposits, false)
 }
 
 // link handles what happened on the network.

@@ -125,8 +125,9 @@ type Node struct {
 	counts  atomic.Pointer[Counts]
 }
 
-// Counts is what waits.
-type Counts struct{ Queued, MediaWaiting int }
+// Counts is what waits: envelopes without acknowledgement, files that are not
+// complete here, and boxes and files on their way to relays.
+type Counts struct{ Queued, MediaWaiting, Leaving int }
 
 // New rebuilds a node from its store. The error is local.
 func New(cfg Config) (*Node, error) {

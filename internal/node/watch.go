@@ -76,5 +76,6 @@ func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged,
 
 // count publishes what waits.
 func (n *Node) count() {
-	n.counts.Store(&Counts{Queued: n.delivery.Len(), MediaWaiting: n.transfer.Len()})
+	n.counts.Store(&Counts{Queued: n.delivery.Len(), MediaWaiting: n.transfer.Len(),
+		Leaving: len(n.deposits.going) + n.boxes.placement.Unheld()})
 }

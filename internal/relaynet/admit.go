@@ -24,8 +24,30 @@ type gate struct {
 // network is what one IPv4 /24 or IPv6 /48 has.
 type network struct {
 	links  int
-	tokens float64 // frames it may send at once
-	at     time.Time
+	frames bucket
+	bytes  bucket // of blobs
+}
+
+// bucket is filled at a rate up to a burst. It may be owed: then whoever comes
+// next waits.
+type bucket struct {
+	left, burst, rate float64
+	at                time.Time
+}
+
+func (b *bucket) refill(now time.Time) {
+	b.left = min(b.left+max(now.Sub(b.at).Seconds(), 0)*b.rate, b.burst)
+	b.at = now
+}
+
+// spend takes n and returns how long it is until nothing is owed.
+func (b *bucket) spend(now time.Time, n float64) time.Duration {
+	b.refill(now)
+	b.left -= n
+	if b.left >= 0 {
+		return 0
+	}
+	return time.Duration(-b.left / b.rate * float64(time.Second))
 }
 
 func newGate(l Limits, now func() time.Time) *gate {
@@ -61,7 +83,8 @@ func (g *gate) enter(key uint64) bool {
 	}
 	if n == nil {
 		g.forget()
-		n = &network{tokens: float64(g.limits.Burst), at: g.now()}
+		now, frames, bytes := g.now(), float64(g.limits.Burst), float64(g.limits.BlobBurst)
+		n = &network{frames: bucket{frames, frames, g.limits.Rate, now}, bytes: bucket{bytes, bytes, g.limits.BlobRate, now}}
 		g.networks[key] = n
 	}
 	n.links++
@@ -81,31 +104,30 @@ func (g *gate) leave(key uint64) {
 // forget drops networks without links that have all their tokens again. There
 // are at most as many others as could send in the time that takes.
 func (g *gate) forget() {
+	now := g.now()
 	for key, n := range g.networks {
 		if n.links == 0 {
-			if g.refill(n); n.tokens >= float64(g.limits.Burst) {
+			n.frames.refill(now)
+			n.bytes.refill(now)
+			if n.frames.left >= n.frames.burst && n.bytes.left >= n.bytes.burst {
 				delete(g.networks, key)
 			}
 		}
 	}
 }
 
-func (g *gate) refill(n *network) {
-	now := g.now()
-	n.tokens = min(n.tokens+max(now.Sub(n.at).Seconds(), 0)*g.limits.Rate, float64(g.limits.Burst))
-	n.at = now
-}
-
 // spend takes a token for a frame and returns how long to wait before the next
-// one is read. Tokens may be owed, so that links of a network wait in turn.
+// one is read. Tokens may be owed, so that links of a network wait in turn. The
+// caller has a link of the network, as for spendBytes.
 func (g *gate) spend(key uint64) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := g.networks[key]
-	g.refill(n)
-	n.tokens--
-	if n.tokens >= 0 {
-		return 0
-	}
-	return time.Duration(-n.tokens / g.limits.Rate * float64(time.Second))
+	return g.networks[key].frames.spend(g.now(), 1)
+}
+
+// spendBytes takes tokens for bytes of a blob.
+func (g *gate) spendBytes(key uint64, n int64) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.networks[key].bytes.spend(g.now(), float64(n))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type Client struct {
 	ended   context.Context
 	end     context.CancelFunc
 	running sync.WaitGroup
+	blobs   *http.Transport
 
 	mu    sync.Mutex // guards what follows
 	peers map[[32]byte]*peer
@@ -69,12 +71,15 @@ func NewClient(o ClientOptions) *Client {
 	}
 	c := &Client{options: o, peers: map[[32]byte]*peer{}}
 	c.ended, c.end = context.WithCancel(context.Background())
+	c.blobs = c.transport()
 	return c
 }
 
-// Close ends all links and waits for all goroutines.
+// Close ends all links and waits for all goroutines. Bodies of GetBlob stay their
+// callers'.
 func (c *Client) Close() error {
 	c.end()
+	c.blobs.CloseIdleConnections()
 	c.running.Wait()
 	return nil
 }
@@ -164,7 +169,7 @@ func (c *Client) dropOne() bool {
 // connect makes the link others wait for, and the time to try again if it fails.
 func (c *Client) connect(ctx context.Context, relay box.Relay, p *peer) (*clientLink, bool, error) {
 	defer c.running.Done()
-	conn, err := c.dial(ctx, relay)
+	conn, err := c.dial(ctx, relay, ProtocolFrames)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(p.dialing)
@@ -190,10 +195,10 @@ func backoff(failures int) time.Duration {
 }
 
 // dial tries a relay's addresses in turn until one proves to hold its key.
-func (c *Client) dial(ctx context.Context, relay box.Relay) (*tls.Conn, error) {
+func (c *Client) dial(ctx context.Context, relay box.Relay, protocol string) (*tls.Conn, error) {
 	var all error
 	for _, addr := range relay.Addrs {
-		conn, err := c.dialOne(ctx, relay, addr)
+		conn, err := c.dialOne(ctx, relay, addr, protocol)
 		if err == nil {
 			return conn, nil
 		}
@@ -205,14 +210,14 @@ func (c *Client) dial(ctx context.Context, relay box.Relay) (*tls.Conn, error) {
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, errors.Join(all, ctx.Err()))
 }
 
-func (c *Client) dialOne(ctx context.Context, relay box.Relay, addr string) (*tls.Conn, error) {
+func (c *Client) dialOne(ctx context.Context, relay box.Relay, addr, protocol string) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	raw, err := c.options.Dial(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	conn := tls.Client(raw, clientConfig(relay.Key[:], ProtocolFrames))
+	conn := tls.Client(raw, clientConfig(relay.Key[:], protocol))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kith/box"
+	"kith/internal/boxstore"
 )
 
 // Limits are a server's bounds. The zero value of a field stands for the
@@ -15,13 +16,17 @@ type Limits struct {
 	Pending     int // requests of one link without an answer; 256
 	Batch       int // requests in one step of the machine; 256
 
-	Burst int     // frames a network may send at once; 1024
-	Rate  float64 // frames a second it may send after that; 8
+	Burst int     // frames and HTTP requests a network may send at once; 1024
+	Rate  float64 // of them a second after that; 8
+
+	BlobBurst int     // bytes of blobs a network may move at once; 256 MiB
+	BlobRate  float64 // of them a second after that; 1 MiB
 
 	Handshake time.Duration // for all of it; 10 s
 	Frame     time.Duration // for the rest of a frame that has begun; 20 s
 	Write     time.Duration // for an answer to be taken; 20 s
 	Idle      time.Duration // without anything asked; 2 min
+	Blob      time.Duration // for an HTTP request to come whole, and its answer to go; 2 min
 }
 
 // orDefault fills in what is zero.
@@ -44,10 +49,15 @@ func (l Limits) orDefault() Limits {
 	if l.Rate <= 0 {
 		l.Rate = 8
 	}
+	number(&l.BlobBurst, 256<<20)
+	if l.BlobRate <= 0 {
+		l.BlobRate = 1 << 20
+	}
 	span(&l.Handshake, 10*time.Second)
 	span(&l.Frame, 20*time.Second)
 	span(&l.Write, 20*time.Second)
 	span(&l.Idle, 2*time.Minute)
+	span(&l.Blob, 2*time.Minute)
 	return l
 }
 
@@ -62,6 +72,23 @@ const (
 var probing = net.KeepAliveConfig{Enable: true, Idle: probeIdle, Interval: 30 * time.Second, Count: 4}
 
 const probeIdle = 4 * time.Minute // home routers mostly forget a connection after 5 and more
+
+// Bounds of blobs.
+const (
+	// MaxBlob is the largest blob, in bytes: a sealed chunk of a file.
+	MaxBlob = boxstore.MaxBlob
+	// MaxBlobHours is how far ahead a blob may expire: a week, to the end of its
+	// last day.
+	MaxBlobHours = 8 * 24
+	// MaxBlobEffort is how much work [Client.Upload] does.
+	MaxBlobEffort = 1024
+
+	blobPart   = 66 << 10        // bytes of which each part wants work
+	blobHeader = 8 << 10         // bytes of a request's or an answer's head
+	blobGrace  = 5 * time.Second // for what is going on when the server closes
+	blobStall  = time.Minute     // a client waits for the next bytes
+	maxCounted = 1 << 16         // capabilities of which uses are counted
+)
 
 // Bounds of a client.
 const (

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kith/box"
+	"kith/internal/boxstore"
 )
 
 // ServerOptions say what a server is.
@@ -20,11 +21,12 @@ type ServerOptions struct {
 	Key     ed25519.PrivateKey // the relay's
 	Machine Machine            // owned by the server until Close returns
 	Limits  Limits
-	// Effort says how much work the machine wants of a put now; nil: none. It is
-	// called by many goroutines at once.
+	// Effort says how much work the machine wants of a put now. It is called by
+	// many goroutines at once, which then check signatures beside each other; nil:
+	// the machine checks them all, one after the other.
 	Effort func() uint32
-	// Blobs answers HTTP requests; nil: they all get 404.
-	Blobs http.Handler
+	// Blobs keeps blobs; nil: there are none.
+	Blobs *boxstore.Store
 	// Log is told when the server starts and stops and, each hour in which
 	// there was something, rounded totals; nil: nobody is.
 	Log     func(string)
@@ -186,7 +188,7 @@ func (s *Server) serve(conn net.Conn, key uint64) {
 		s.serveFrames(raw, secured, key)
 	case ProtocolBlobs:
 		s.leaveToBlobs(conn)
-		s.serveBlobs(secured)
+		s.serveBlobs(secured, key)
 	}
 }
 
