@@ -10,9 +10,15 @@ import (
 type asked struct {
 	Ask
 	of    Group
-	cell  *cell
+	cell  *cell // a put, or a get of what a relay says is there instead
 	watch *watch
 	del   *deletion
+	at    time.Time
+}
+
+// hasty reports whether a relay did not wait for a box as it was asked to.
+func (a *asked) hasty(now time.Time, s box.Status) bool {
+	return s == box.Miss && now.Before(a.at.Add(a.Wait/2))
 }
 
 // relay is what is known of one relay.
@@ -24,10 +30,13 @@ type relay struct {
 
 func (m *Machine) ask(a *asked) Effect {
 	m.tag++
-	a.Tag = m.tag
+	a.Tag, a.at = m.tag, m.now
 	m.asked[a.Tag] = a
 	if a.cell != nil {
-		a.cell.asked[a.Relay] = true
+		a.cell.copy(a.Relay).asked = true
+	}
+	if a.del != nil {
+		a.del.open++
 	}
 	if a.Wait == 0 {
 		m.relay(a.Relay).open++
@@ -35,68 +44,81 @@ func (m *Machine) ask(a *asked) Effect {
 	return a.Ask
 }
 
+// take ends a request. Its relay has answered once, and cannot again.
 func (m *Machine) take(tag uint64) *asked {
 	a := m.asked[tag]
-	if a != nil {
-		delete(m.asked, tag)
-		if a.cell != nil {
-			delete(a.cell.asked, a.Relay)
-		}
-		if a.Wait == 0 {
-			m.relay(a.Relay).open--
-		}
+	if a == nil {
+		return nil
+	}
+	delete(m.asked, tag)
+	if a.cell != nil {
+		a.cell.copy(a.Relay).asked = false
+	}
+	if a.watch != nil && a.watch.wait == tag {
+		a.watch.wait = 0
+	}
+	if a.del != nil {
+		a.del.open--
+	}
+	if a.Wait == 0 {
+		m.relay(a.Relay).open--
 	}
 	return a
 }
 
+// fits reports whether a status is an answer to an operation. A relay that is busy
+// does not answer, and one that says anything else lies.
+func fits(op Op, s box.Status) bool {
+	switch op {
+	case Put:
+		return s == box.OK || s == box.Exists || s == box.Conflict || s == box.Full || s == box.Gone || s == box.Refused
+	case Get:
+		return s == box.Found || s == box.Gone || s == box.Miss
+	}
+	return s == box.OK || s == box.Refused
+}
+
 func (m *Machine) answered(now time.Time, in Answered) []Effect {
 	a := m.take(in.Tag)
-	if a == nil {
+	switch {
+	case a == nil:
 		return nil
+	case !fits(a.Op, in.Status) || a.hasty(now, in.Status):
+		return m.unanswered(now, a)
 	}
 	r := m.relay(a.Relay)
 	r.backoff, r.until = 0, time.Time{}
 	var effects []Effect
 	switch {
-	case a.cell != nil:
+	case a.cell != nil && a.Op == Put:
 		effects = m.put(now, a, in)
+	case a.cell != nil:
+		effects = m.shown(now, a, in)
 	case a.watch != nil:
 		effects = m.got(now, a, in)
+	case a.del != nil:
+		m.erased(a.del)
 	}
 	return append(effects, m.resume(now)...)
 }
 
-// resume asks what was not asked since a relay had enough to do.
-func (m *Machine) resume(now time.Time) []Effect {
-	if !m.held {
-		return nil
+func (m *Machine) failed(now time.Time, in Failed) []Effect {
+	if a := m.take(in.Tag); a != nil {
+		return m.unanswered(now, a)
 	}
-	m.held = false
-	var effects []Effect
-	for _, c := range m.sortedCells() {
-		effects = append(effects, m.place(now, m.group(c.of), c)...)
-	}
-	return effects
+	return nil
 }
 
-func (m *Machine) failed(now time.Time, in Failed) []Effect {
-	a := m.take(in.Tag)
-	if a == nil {
-		return nil
-	}
+// unanswered leaves a relay alone for a while, and looks for others that do instead.
+func (m *Machine) unanswered(now time.Time, a *asked) []Effect {
 	m.punish(now, a.Relay)
 	g := m.group(a.of)
 	var effects []Effect
 	switch {
 	case a.cell != nil:
-		effects = m.place(now, g, a.cell)
+		effects = m.place(now, a.cell)
 	case a.watch != nil:
-		if a.Wait > 0 {
-			a.watch.waiting = false
-		}
-		if a.watch == g.head {
-			effects = m.seek(now, a.of, g)
-		}
+		effects = m.seek(now, a.of, g)
 	case a.del != nil:
 		a.del.left = append(a.del.left, a.Relay)
 	}
@@ -108,4 +130,33 @@ func (m *Machine) punish(now time.Time, id box.RelayID) {
 	r := m.relay(id)
 	r.backoff = min(max(2*r.backoff, BackoffFirst), BackoffMost)
 	r.until = now.Add(m.spread(r.backoff))
+}
+
+// rests reports whether a relay is left alone.
+func (m *Machine) rests(now time.Time, id box.RelayID) bool { return m.relay(id).until.After(now) }
+
+// laden reports whether as much is open at a relay as may be. What is not asked
+// because of it is asked when something was answered.
+func (m *Machine) laden(id box.RelayID) bool {
+	if m.relay(id).open < MaxAsked {
+		return false
+	}
+	m.held = true
+	return true
+}
+
+// resume asks what was not asked since a relay had enough to do.
+func (m *Machine) resume(now time.Time) []Effect {
+	if !m.held {
+		return nil
+	}
+	m.held = false
+	var effects []Effect
+	for _, c := range m.order {
+		effects = append(effects, m.place(now, c)...)
+	}
+	for _, of := range m.sortedGroups() {
+		effects = append(effects, m.seek(now, of, m.groups[of])...)
+	}
+	return effects
 }

@@ -63,13 +63,15 @@ type Answered struct {
 	Tag    uint64
 	Status box.Status
 	Effort uint32 // wanted, with box.Full
-	// With box.Found: what the relay holds, its signature checked.
+	// With box.Found: what the relay holds. That whoever holds the box's keys put it
+	// there, or deleted it with box.Gone, was checked.
 	Expiry uint32
 	Cell   []byte
 }
 
-// Wrong says that what was found in a box is not what its writer put there: the
-// relay lies. The box is looked for elsewhere, and there again later.
+// Wrong says that what was found in a box does not open: it is of no use, whether the
+// relay or the writer is at fault. The box is looked for elsewhere, and there again
+// later.
 type Wrong struct {
 	Of  Group
 	Box Box

@@ -14,6 +14,7 @@ type Machine struct {
 	rng     *rand.Rand
 	groups  map[Group]*group
 	cells   map[Box]*cell
+	order   []*cell // the same, in the order of their boxes
 	deletes []*deletion
 	asked   map[uint64]*asked
 	relays  map[box.RelayID]*relay
@@ -52,12 +53,7 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Again:
 		return m.again(now, in)
 	case Forget:
-		for _, b := range in.Boxes {
-			if c := m.cells[b]; c != nil {
-				c.over = true
-				delete(m.cells, b)
-			}
-		}
+		m.forget(in)
 		return nil
 	case Watch:
 		return m.setWatch(now, in)
@@ -69,7 +65,7 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Failed:
 		return m.failed(now, in)
 	case Wrong:
-		return m.wrong(now, in)
+		return m.wrongly(now, in)
 	case Tick:
 		return m.tick(now)
 	}
@@ -115,12 +111,20 @@ func (m *Machine) setRelays(now time.Time, in Relays) []Effect {
 	}
 	g.relays = list
 	var effects []Effect
-	for _, c := range m.sortedCells() {
+	for _, c := range m.order {
 		if c.of == in.Of {
-			effects = append(effects, m.place(now, g, c)...)
+			c.near = ranked(g, c.Box)
+			effects = append(effects, m.place(now, c)...)
 		}
 	}
+	if g.ahead != nil {
+		g.ahead.fresh = nil
+	}
 	if g.head != nil {
+		// A relay that is none of these waits in vain.
+		if a := m.asked[g.head.wait]; a != nil && !slices.Contains(list, a.Relay) {
+			g.head.wait = 0
+		}
 		m.look(g)
 		effects = append(effects, m.seek(now, in.Of, g)...)
 	}
@@ -129,13 +133,8 @@ func (m *Machine) setRelays(now time.Time, in Relays) []Effect {
 
 func (m *Machine) tick(now time.Time) []Effect {
 	var effects []Effect
-	for _, c := range m.sortedCells() {
-		if !c.again.After(now) {
-			clear(c.held)
-			clear(c.no)
-			c.again = now.Add(m.spread(RepairEvery))
-		}
-		effects = append(effects, m.place(now, m.group(c.of), c)...)
+	for _, c := range m.order {
+		effects = append(effects, m.round(now, c)...)
 	}
 	for _, of := range m.sortedGroups() {
 		g := m.groups[of]
@@ -145,17 +144,8 @@ func (m *Machine) tick(now time.Time) []Effect {
 	return append(effects, m.erase(now)...)
 }
 
-// sortedCells gives the cells in a fixed order, so that a replay of the same
-// inputs gives the same effects.
-func (m *Machine) sortedCells() []*cell {
-	all := make([]*cell, 0, len(m.cells))
-	for _, c := range m.cells {
-		all = append(all, c)
-	}
-	slices.SortFunc(all, func(a, b *cell) int { return slices.Compare(a.Box[:], b.Box[:]) })
-	return all
-}
-
+// sortedGroups gives the groups in a fixed order, so that a replay of the same inputs
+// gives the same effects.
 func (m *Machine) sortedGroups() []Group {
 	all := make([]Group, 0, len(m.groups))
 	for g := range m.groups {
@@ -190,7 +180,17 @@ func (m *Machine) Wake() time.Time {
 		if g.ahead != nil && len(g.relays) > 0 {
 			earliest(g.lookAt)
 		}
-		blocked = blocked || g.head != nil && !g.head.found && !g.head.waiting && !g.rarely
+		for _, w := range []*watch{g.head, g.ahead} {
+			if w == nil || w.found || len(w.fresh) == 0 && (w == g.ahead || w.wait != 0 || g.rarely) {
+				continue
+			}
+			blocked = true
+			for _, t := range w.wrong {
+				if t.After(m.now) {
+					earliest(t)
+				}
+			}
+		}
 	}
 	for _, d := range m.deletes {
 		earliest(d.at)
