@@ -135,10 +135,15 @@ func (m *Machine) punish(now time.Time, id box.RelayID) {
 // rests reports whether a relay is left alone.
 func (m *Machine) rests(now time.Time, id box.RelayID) bool { return m.relay(id).until.After(now) }
 
-// laden reports whether as much is open at a relay as may be. What is not asked
-// because of it is asked when something was answered.
+// laden reports whether as much is open at a relay as may be: one request if it did not
+// answer the one before. What is not asked because of it is asked when something was
+// answered.
 func (m *Machine) laden(id box.RelayID) bool {
-	if m.relay(id).open < MaxAsked {
+	r, most := m.relay(id), MaxAsked
+	if r.backoff > 0 {
+		most = 1
+	}
+	if r.open < most {
 		return false
 	}
 	m.held = true

@@ -172,7 +172,7 @@ func (m *Machine) Wake() time.Time {
 			wake = t
 		}
 	}
-	for _, c := range m.cells {
+	for _, c := range m.order {
 		earliest(c.again)
 	}
 	blocked := len(m.cells) > 0

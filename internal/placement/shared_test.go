@@ -26,7 +26,9 @@ func relays(n int) (ids []box.RelayID) {
 	return ids
 }
 
-func boxOf(i int) placement.Box { return sha256.Sum256(binary.BigEndian.AppendUint64([]byte{'b'}, uint64(i))) }
+func boxOf(i int) placement.Box {
+	return sha256.Sum256(binary.BigEndian.AppendUint64([]byte{'b'}, uint64(i)))
+}
 
 // putOf is the request for a box, with the form of one but no signature.
 func putOf(i int) *box.Put {

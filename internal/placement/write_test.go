@@ -357,10 +357,7 @@ func TestPlacement_BG14_boxedIsNotSaidTooMuch(t *testing.T) {
 		t.Error("an answer to nothing counts")
 	}
 	// Two relays leave the list, with an answer on its way, and others come.
-	list := append(slices.Clone(all[:0]), asks[2].Relay, asks[3].Relay)
-	for _, id := range relays(8)[4:] {
-		list = append(list, id)
-	}
+	list := append(relays(8)[4:], asks[2].Relay, asks[3].Relay)
 	more := b.step(placement.Relays{Of: group, List: list})
 	if b.answer(asks[1], box.OK); len(b.told()) > 0 {
 		t.Errorf("a relay that is none any more counts: %v", b.told())
