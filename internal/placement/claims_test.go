@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,8 +72,7 @@ func TestPlacement_T10_churn(t *testing.T) {
 	if len(w.taken) > 0 {
 		t.Errorf("boxes %v are taken", w.taken)
 	}
-	w, err = churn(t, false)
-	if err == nil {
+	if _, err = churn(t, false); err == nil {
 		t.Error("control not noticed")
 	}
 	t.Logf("control: %v", err)
@@ -224,13 +224,13 @@ func TestPlacement_T15_noSilentDowngrade(t *testing.T) {
 // repeated.
 func TestPlacement_steps(t *testing.T) {
 	run := func() string {
-		var log string
+		var log strings.Builder
 		b := newBench(t, relays(7))
 		asks := b.watch(1, 2)
 		for i := 10; i < 40; i++ {
 			asks = append(asks, b.write(i)...)
 		}
-		for n := 0; n < 2000; n++ {
+		for n := range 2000 {
 			if len(asks) == 0 {
 				asks = b.sleep(8 * time.Hour)
 				continue
@@ -245,11 +245,11 @@ func TestPlacement_steps(t *testing.T) {
 			default:
 				asks = append(asks, b.answer(a, []box.Status{0: box.OK, placement.Put: box.OK, placement.Get: box.Miss, placement.Del: box.OK}[a.Op])...)
 			}
-			log += fmt.Sprintln(b.now, len(b.last), relaysOf(asks))
+			log.WriteString(fmt.Sprintln(b.now, len(b.last), relaysOf(asks)))
 		}
-		return log
+		return log.String()
 	}
-	if run() != run() {
+	if first, again := run(), run(); first != again {
 		t.Error("the same inputs have other effects")
 	}
 }

@@ -214,10 +214,10 @@ func (c *chaos) tick(d time.Duration) {
 func FuzzActions(f *testing.F) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
-		f.Add(append([]byte{0, 4, 2, 0, 5, 2, 1, 0, 0, 4, 1, 2}, drawnBytes(rng, 600)...))
+		f.Add(append([]byte{0, 4, 2, 0, 5, 2, 1, 0, 0, 4, 1, 2}, drawnBytes(rng, 90)...))
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
-		if len(script) > 3000 {
+		if len(script) > 1500 {
 			return
 		}
 		newChaos(t).play(script)
