@@ -86,8 +86,10 @@ func (m *Machine) answered(now time.Time, in Answered) []Effect {
 	case !fits(a.Op, in.Status) || a.hasty(now, in.Status):
 		return m.unanswered(now, a)
 	}
-	r := m.relay(a.Relay)
-	r.backoff, r.until = 0, time.Time{}
+	if r := m.relay(a.Relay); r.backoff > 0 {
+		r.backoff, r.until = 0, time.Time{}
+		m.held = true // what it was not asked while it was left alone
+	}
 	var effects []Effect
 	switch {
 	case a.cell != nil && a.Op == Put:

@@ -34,6 +34,29 @@ func TestLimits_asked(t *testing.T) {
 	}
 }
 
+// TestLimits_looksAreAskedLater: so do questions for boxes that do not wait.
+func TestLimits_looksAreAskedLater(t *testing.T) {
+	b := newBench(t, relays(2))
+	var asks []placement.Ask
+	for i := range placement.MaxAsked {
+		asks = append(asks, b.write(i)...)
+	}
+	if wait, others := waiting(t, b.watch(1000)); wait == nil || len(others) > 0 {
+		t.Fatalf("%d more are open", len(others))
+	}
+	looked := 0
+	for _, a := range asks {
+		for _, more := range b.answer(a, box.OK) {
+			if looked++; more.Op != placement.Get || more.Box != boxOf(1000) || more.Relay != a.Relay {
+				t.Errorf("asked %+v", more)
+			}
+		}
+	}
+	if looked != 1 {
+		t.Errorf("looked at %d relays", looked)
+	}
+}
+
 // TestLimits_oneAfterSilence: a relay that did not answer is asked one thing until it
 // does.
 func TestLimits_oneAfterSilence(t *testing.T) {

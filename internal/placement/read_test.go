@@ -174,16 +174,20 @@ func TestPlacement_BG08_wrongEverywhere(t *testing.T) {
 // TestPlacement_BG08_hasty: a relay that says at once that nothing came, instead of
 // waiting, is left alone like one that does not answer.
 func TestPlacement_BG08_hasty(t *testing.T) {
-	b := newBench(t, relays(1))
-	asks, n := b.watch(1), 0
-	for end := b.now.Add(10 * time.Hour); b.now.Before(end); asks = b.until(7 * time.Minute) {
-		for len(asks) > 0 {
-			n++
-			asks = append(asks[1:], b.answer(asks[0], box.Miss)...)
+	for _, s := range []box.Status{box.Miss, box.Busy, box.OK, box.Exists, 0, 77} {
+		b := newBench(t, relays(1))
+		asks, n := b.watch(1), 0
+		for end := b.now.Add(10 * time.Hour); b.now.Before(end); asks = b.until(7 * time.Minute) {
+			for len(asks) > 0 {
+				n++
+				if asks = append(asks[1:], b.answer(asks[0], s)...); n > 1000 {
+					t.Fatalf("status %d: asked again and again", s)
+				}
+			}
 		}
-	}
-	if n > 10*60/4+12 {
-		t.Errorf("asked %d times in 10 hours", n)
+		if n > 10*60/4+12 || n < 10*60/6 {
+			t.Errorf("status %d: asked %d times in 10 hours", s, n)
+		}
 	}
 	// Late in its time it may: its clock is another, and it may have to restart.
 	honest := newBench(t, relays(1))

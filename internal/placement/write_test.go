@@ -243,6 +243,23 @@ func TestPlacement_BG06_backoff(t *testing.T) {
 	}
 }
 
+// TestPlacement_BG06_anAnswerEndsIt: who answers one thing is asked others, though it
+// did not answer another.
+func TestPlacement_BG06_anAnswerEndsIt(t *testing.T) {
+	b := newBench(t, relays(1))
+	first, second := b.write(1), b.write(2)
+	b.fail(first[0])
+	if asks := b.write(3); len(asks) > 0 {
+		t.Error("asked while it is left alone")
+	}
+	if asks := b.answer(second[0], box.OK); len(asks) != 2 || asks[0].Box == asks[1].Box {
+		t.Errorf("%d asked of what was held back", len(asks))
+	}
+	if asks := b.write(4); len(asks) != 1 {
+		t.Error("left alone though it answers")
+	}
+}
+
 // TestPlacement_BG06_jitter: times are spread over all of ± 20 %.
 func TestPlacement_BG06_jitter(t *testing.T) {
 	var early, late int
