@@ -325,6 +325,29 @@ func TestPlacement_BG09_gap(t *testing.T) {
 	if asks := b.pass(4 * time.Hour); len(asks) > 0 {
 		t.Errorf("then %d are asked", len(asks))
 	}
+	// Nor does what lies behind it before it was seen to, or other boxes.
+	d := newBench(t, all)
+	for _, a := range d.watch(1, 2) {
+		if a.Wait == 0 {
+			d.answer(a, box.Miss)
+		}
+	}
+	d.answer(d.until(10 * time.Second)[0], box.Found)
+	if asks := append(d.watch(1, 2), d.pass(30*time.Hour)...); len(asks) > 0 {
+		t.Errorf("%d asked", len(asks))
+	}
+	if asks := d.watch(1); len(asks) != 7 {
+		t.Errorf("%d asked where a gap is the end", len(asks))
+	}
+	e := newBench(t, all)
+	e.watch(1, 2)
+	if asks := e.watch(1, 3); len(asks) > 0 {
+		t.Errorf("%d asked for other boxes", len(asks))
+	}
+	e.watch(1)
+	if asks := e.pass(30 * time.Hour); len(asks) > 0 {
+		t.Errorf("looked at %+v", asks)
+	}
 	// What does not open is no gap.
 	c := newBench(t, all)
 	c.watch(1, 2)
@@ -332,6 +355,31 @@ func TestPlacement_BG09_gap(t *testing.T) {
 	c.step(placement.Wrong{Of: group, Box: boxOf(2)})
 	if asks := c.watch(1, 2); len(asks) > 0 {
 		t.Errorf("%d asked", len(asks))
+	}
+}
+
+// TestPlacement_BG09_gapAndOtherRelays: a relay that was to be asked, and is none any
+// more, is not.
+func TestPlacement_BG09_gapAndOtherRelays(t *testing.T) {
+	all := relays(4)
+	b := newBench(t, all)
+	asks := b.watch(1, 2)
+	look := b.until(10 * time.Second)
+	var out box.RelayID
+	for _, a := range asks {
+		if a.Relay != look[0].Relay && a.Wait == 0 {
+			out = a.Relay
+			b.fail(a)
+			break
+		}
+	}
+	b.answer(look[0], box.Found)
+	if slices.Contains(relaysOf(b.watch(1, 3)), out) {
+		t.Fatal("asked while left alone")
+	}
+	b.step(placement.Relays{Of: group, List: slices.DeleteFunc(all, func(id box.RelayID) bool { return id == out })})
+	if slices.Contains(relaysOf(b.pass(30*time.Hour)), out) {
+		t.Error("asked though it is none any more")
 	}
 }
 
@@ -421,22 +469,19 @@ func TestPlacement_BG12_relaysThatDoNotAnswer(t *testing.T) {
 	// One that is left alone when its time comes is asked later.
 	c := newBench(t, relays(1))
 	c.step(placement.Delete{Of: group, Box: boxOf(1), Del: []byte{1}})
-	asks, deleted := c.write(2), 0
-	for end := c.now.Add(4 * time.Hour); c.now.Before(end) && deleted == 0; asks = c.until(3 * time.Hour) {
-		for _, a := range asks {
-			switch {
-			case a.Op == placement.Del:
-				deleted++
-				c.answer(a, box.OK)
-			case c.now.Sub(noon) < 2*placement.DeleteLeast:
-				c.fail(a)
-			default:
-				c.answer(a, box.OK)
-			}
-		}
+	open := c.write(2)
+	c.now = c.m.Wake()
+	c.fail(open[0])
+	if asks := c.step(placement.Tick{}); len(asks) > 0 {
+		t.Errorf("asked while left alone: %+v", asks)
 	}
-	if deleted != 1 {
-		t.Errorf("deleted %d times", deleted)
+	if asks := c.pass(2 * time.Second); len(asks) != 1 || asks[0].Op != placement.Put {
+		t.Errorf("asked %+v", asks)
+	} else {
+		c.answer(asks[0], box.OK)
+	}
+	if asks := c.pass(placement.DeleteMost); len(asks) != 1 || asks[0].Op != placement.Del {
+		t.Errorf("asked %+v", asks)
 	}
 	// A relay that is none any more is not asked.
 	d := newBench(t, relays(1))
@@ -444,5 +489,14 @@ func TestPlacement_BG12_relaysThatDoNotAnswer(t *testing.T) {
 	d.step(placement.Relays{Of: group})
 	if asks := d.pass(5 * time.Hour); len(asks) > 0 {
 		t.Errorf("asked %+v", asks)
+	}
+	e := newBench(t, relays(2))
+	e.step(placement.Delete{Of: group, Box: boxOf(1), Del: []byte{1}})
+	for _, a := range e.sleep(placement.DeleteMost) {
+		e.fail(a)
+	}
+	e.step(placement.Relays{Of: group, List: relays(2)[1:]})
+	if asks := e.pass(5 * time.Hour); len(asks) != 1 || asks[0].Relay != relays(2)[1] {
+		t.Errorf("asked %x", relaysOf(asks))
 	}
 }
