@@ -48,7 +48,7 @@ func TestLimits_looksAreAskedLater(t *testing.T) {
 	for _, a := range asks {
 		for _, more := range b.answer(a, box.OK) {
 			if looked++; more.Op != placement.Get || more.Box != boxOf(1000) || more.Relay != a.Relay {
-				t.Errorf("asked %+v", more)
+				t.Errorf("asked %v", brief(more))
 			}
 		}
 	}

@@ -17,7 +17,7 @@ func waiting(t *testing.T, asks []placement.Ask) (wait *placement.Ask, at []plac
 	for _, a := range asks {
 		switch {
 		case a.Op != placement.Get || a.Body != nil || a.Effort != 0:
-			t.Fatalf("asked %+v", a)
+			t.Fatalf("asked %v", brief(a))
 		case a.Wait == 0:
 			at = append(at, a)
 		case wait != nil:
@@ -37,7 +37,7 @@ func TestPlacement_BG08_allAtOnceThenInTurn(t *testing.T) {
 	asks := b.watch(1)
 	wait, others := waiting(t, asks)
 	if wait == nil || len(others) != 3 || !sameRelays(relaysOf(asks), near(1, all)[:4]) {
-		t.Fatalf("asked %+v", asks)
+		t.Fatalf("asked %v", brief(asks...))
 	}
 	for _, a := range others {
 		if more := b.answer(a, box.Miss); len(more) > 0 {
@@ -53,7 +53,7 @@ func TestPlacement_BG08_allAtOnceThenInTurn(t *testing.T) {
 			}
 			turn = append(turn, wait.Relay)
 			if asks := b.pass(wait.Wait); len(asks) > 0 {
-				t.Fatalf("asked %+v meanwhile", asks)
+				t.Fatalf("asked %v meanwhile", brief(asks...))
 			}
 			wait, others = waiting(t, b.answer(*wait, box.Miss))
 			if wait == nil || len(others) > 0 {
@@ -87,7 +87,7 @@ func TestPlacement_BG08_found(t *testing.T) {
 	}
 	next := b.watch(2, 3)
 	if w, o := waiting(t, next); w == nil || len(o) != 3 || next[0].Box != boxOf(2) {
-		t.Errorf("asked %+v", next)
+		t.Errorf("asked %v", brief(next...))
 	}
 	if b.answer(*wait, box.Found); len(b.last) > 0 {
 		t.Errorf("the one before is found again: %v", b.last)
@@ -248,11 +248,11 @@ func TestPlacement_BG08_otherRelays(t *testing.T) {
 	asks := b.step(placement.Relays{Of: group, List: news})
 	wait, others := waiting(t, asks)
 	if wait == nil || len(others) != 3 || !sameRelays(relaysOf(asks), news) {
-		t.Fatalf("asked %+v", asks)
+		t.Fatalf("asked %v", brief(asks...))
 	}
 	// What the old one says late is heard, and makes nobody wait twice.
 	if more := b.answer(*old, box.Miss); len(more) > 0 {
-		t.Errorf("asked %+v", more)
+		t.Errorf("asked %v", brief(more...))
 	}
 	if asks := b.step(placement.Relays{Of: group, List: append(slices.Clone(news), news...)}); len(asks) > 0 {
 		t.Error("the same list asks again")
@@ -277,7 +277,7 @@ func TestPlacement_BG09_lookAhead(t *testing.T) {
 			t.Errorf("looked at after %v", d)
 		}
 		if len(asks) != 1 || asks[0].Box != boxOf(2) || asks[0].Wait != 0 || !slices.Contains(near(2, relays(8))[:4], asks[0].Relay) {
-			t.Fatalf("asked %+v", asks)
+			t.Fatalf("asked %v", brief(asks...))
 		}
 		seen[asks[0].Relay]++
 		b.answer(asks[0], box.Miss)
@@ -346,7 +346,7 @@ func TestPlacement_BG09_gap(t *testing.T) {
 	}
 	e.watch(1)
 	if asks := e.pass(30 * time.Hour); len(asks) > 0 {
-		t.Errorf("looked at %+v", asks)
+		t.Errorf("looked at %v", brief(asks...))
 	}
 	// What does not open is no gap.
 	c := newBench(t, all)
@@ -389,7 +389,7 @@ func TestPlacement_BG09_rarely(t *testing.T) {
 	b := newBench(t, relays(6))
 	asks := b.step(placement.Watch{Of: group, Boxes: []placement.Box{boxOf(1), boxOf(2)}, Rarely: true})
 	if wait, others := waiting(t, asks); wait != nil || len(others) != 4 {
-		t.Fatalf("asked %+v", asks)
+		t.Fatalf("asked %v", brief(asks...))
 	}
 	for _, a := range asks {
 		b.answer(a, box.Miss)
@@ -398,7 +398,7 @@ func TestPlacement_BG09_rarely(t *testing.T) {
 	for end := b.now.Add(10 * 24 * time.Hour); b.now.Before(end); n++ {
 		asks := b.until(8 * time.Hour)
 		if len(asks) != 1 || asks[0].Wait != 0 || asks[0].Box != boxOf(1) {
-			t.Fatalf("asked %+v", asks)
+			t.Fatalf("asked %v", brief(asks...))
 		}
 		b.answer(asks[0], box.Miss)
 	}
@@ -430,7 +430,7 @@ func TestPlacement_BG12_deletions(t *testing.T) {
 		}
 		for k, a := range asks {
 			if a.Op != placement.Del || a.Box != boxOf(i) || len(a.Body) != 1 {
-				t.Errorf("asked %+v", a)
+				t.Errorf("asked %v", brief(a))
 			}
 			b.answer(a, []box.Status{box.OK, box.Refused}[k/3])
 		}
@@ -473,22 +473,23 @@ func TestPlacement_BG12_relaysThatDoNotAnswer(t *testing.T) {
 	c.now = c.m.Wake()
 	c.fail(open[0])
 	if asks := c.step(placement.Tick{}); len(asks) > 0 {
-		t.Errorf("asked while left alone: %+v", asks)
+		t.Errorf("asked while left alone: %v", brief(asks...))
 	}
 	if asks := c.pass(2 * time.Second); len(asks) != 1 || asks[0].Op != placement.Put {
-		t.Errorf("asked %+v", asks)
+		t.Errorf("asked %v", brief(asks...))
 	} else {
 		c.answer(asks[0], box.OK)
+		c.step(placement.Forget{Boxes: []placement.Box{boxOf(2)}})
 	}
 	if asks := c.pass(placement.DeleteMost); len(asks) != 1 || asks[0].Op != placement.Del {
-		t.Errorf("asked %+v", asks)
+		t.Errorf("asked %v", brief(asks...))
 	}
 	// A relay that is none any more is not asked.
 	d := newBench(t, relays(1))
 	d.step(placement.Delete{Of: group, Box: boxOf(1), Del: []byte{1}})
 	d.step(placement.Relays{Of: group})
 	if asks := d.pass(5 * time.Hour); len(asks) > 0 {
-		t.Errorf("asked %+v", asks)
+		t.Errorf("asked %v", brief(asks...))
 	}
 	e := newBench(t, relays(2))
 	e.step(placement.Delete{Of: group, Box: boxOf(1), Del: []byte{1}})

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -194,4 +195,12 @@ func draw(t *testing.T) *rand.Rand {
 	t.Helper()
 	t.Logf("-seed %d", *seed)
 	return rand.New(rand.NewPCG(*seed, 7))
+}
+
+// brief is what is asked, for errors.
+func brief(asks ...placement.Ask) (all []string) {
+	for _, a := range asks {
+		all = append(all, fmt.Sprintf("%d: op %d of box %x at relay %x, wait %v, effort %d, %d bytes", a.Tag, a.Op, a.Box[:4], a.Relay[:4], a.Wait, a.Effort, len(a.Body)))
+	}
+	return all
 }

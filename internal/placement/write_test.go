@@ -43,7 +43,7 @@ func TestPlacement_BG06_nearestOfHowevermany(t *testing.T) {
 		}
 		for i, a := range asks {
 			if a.Op != placement.Put || a.Box != boxOf(n) || !bytes.Equal(a.Body, cellOf(n).Put) || a.Wait != 0 || a.Effort != 0 {
-				t.Errorf("asked is %+v", a)
+				t.Errorf("asked is %v", brief(a))
 			}
 			if more := b.answer(a, box.OK); len(more) > 0 {
 				t.Errorf("of %d relays: %d more are asked", n, len(more))
@@ -193,14 +193,14 @@ func TestPlacement_BG06_work(t *testing.T) {
 	creep := newBench(t, relays(1))
 	asks = creep.reply(creep.write(1)[0], placement.Answered{Status: box.Full, Effort: 100})
 	if len(asks) != 1 || asks[0].Effort != 100 {
-		t.Fatalf("asked %+v", asks)
+		t.Fatalf("asked %v", brief(asks...))
 	}
 	if asks = creep.reply(asks[0], placement.Answered{Status: box.Full, Effort: 199}); len(asks) > 0 {
 		t.Error("a relay that creeps up gets its work")
 	}
 	// What was wanted is remembered for the next round.
 	if asks := creep.until(3 * time.Hour); len(asks) != 1 || asks[0].Effort != 100 {
-		t.Errorf("asked %+v", asks)
+		t.Errorf("asked %v", brief(asks...))
 	} else if creep.answer(asks[0], box.OK); len(creep.told()) != 1 {
 		t.Errorf("told %v", creep.told())
 	}
@@ -302,7 +302,7 @@ func TestPlacement_BG07_conflict(t *testing.T) {
 			t.Fatalf("%s: believed without being shown: %v", name, b.told())
 		}
 		if len(show) != 1 || show[0].Op != placement.Get || show[0].Wait != 0 || show[0].Relay != asks[0].Relay || show[0].Box != boxOf(1) {
-			t.Fatalf("%s: asked %+v", name, show)
+			t.Fatalf("%s: asked %v", name, brief(show...))
 		}
 		b.reply(show[0], test.shows)
 		if got := fmt.Sprintf("%T", append(b.told(), nil)[0]); got != "placement."+test.told && (test.told != "" || got != "<nil>") {
