@@ -103,7 +103,7 @@ func BenchmarkTripleFloor(b *testing.B) {
 	b.ResetTimer()
 	parallel(b, 64, func() {
 		r := randomRecord(today)
-		v := append(encode(r), make([]byte, 28)...)
+		v := append(encode(r), make([]byte, tagSize)...)
 		g.do(func(b *bbolt.Bucket) { b.Put(r.Box[:16], v) })
 		db.View(func(tx *bbolt.Tx) error {
 			if len(tx.Bucket([]byte("b")).Get(r.Box[:16])) != len(v) {
