@@ -1,18 +1,19 @@
 package relaynet_test
 
 import (
+	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"os"
-	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -237,4 +238,64 @@ func cpu(t testing.TB, pid int) time.Duration {
 	system, err := strconv.Atoi(f[12])
 	must(t, err)
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// BenchmarkChunks is a chunk of a file uploaded to a relay, durable there, and fetched
+// and checked, each over a connection of its own, by 4 clients at once; and the same
+// bytes written to a file, synchronised and read.
+func BenchmarkChunks(b *testing.B) {
+	const clients = 4
+	chunk := random(relaynet.MaxBlob)
+	run := func(b *testing.B, do func(i int, content []byte) error) {
+		b.SetBytes(relaynet.MaxBlob)
+		var next atomic.Int64
+		var group sync.WaitGroup
+		for range clients {
+			group.Go(func() {
+				content := bytes.Clone(chunk)
+				for i := int(next.Add(1)) - 1; i < b.N; i = int(next.Add(1)) - 1 {
+					binary.BigEndian.PutUint64(content, uint64(i))
+					if err := do(i, content); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+	}
+	b.Run("relay", func(b *testing.B) {
+		store, err := boxstore.Open(b.TempDir(), box.Day(time.Now()), boxstore.Options{Cap: 1 << 33, BlobCap: 1 << 40})
+		must(b, err)
+		limits := roomy()
+		limits.BlobBurst, limits.BlobRate = 1<<50, 1<<40
+		r := start(b, limits, func(o *relaynet.ServerOptions) { o.Blobs = store })
+		b.Cleanup(func() { must(b, r.Close()); must(b, store.Close()) })
+		c := client(b, relaynet.ClientOptions{})
+		b.ResetTimer()
+		run(b, func(_ int, content []byte) error {
+			info := relaynet.NewBlob(content, [32]byte{1}, box.Day(time.Now())+7)
+			if err := c.Upload(b.Context(), r.relay, info, content); err != nil {
+				return err
+			}
+			_, err := c.Fetch(b.Context(), r.relay, relaynet.Mint(info.Key, "GET", info.ID, info.Hour, 0), nil)
+			return err
+		})
+	})
+	b.Run("files", func(b *testing.B) {
+		dir := b.TempDir()
+		run(b, func(i int, content []byte) error {
+			path := filepath.Join(dir, strconv.Itoa(i))
+			f, err := os.Create(path)
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(content)
+			if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+				return err
+			}
+			_, err = os.ReadFile(path)
+			return err
+		})
+	})
 }
