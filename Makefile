@@ -1,4 +1,5 @@
 # make test       everything that can be checked on this machine
+# make netns      the binary on networks of namespaces, behind routers (root)
 # make bench      what it costs
 # make mutants    breaks rules one by one, to see tests fail
 # make generate   code made from .proto files, again
@@ -14,10 +15,10 @@ TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wind
 export GOFLAGS := -buildvcs=false
 export CGO_ENABLED := 0
 
-.PHONY: test needs format lint cross arch oracle unit e2e bench mutants generate fuzz
+.PHONY: test needs format lint cross arch oracle unit netns bench mutants generate fuzz
 .NOTPARALLEL:
 
-test: needs format lint cross arch oracle e2e unit
+test: needs format lint cross arch oracle netns unit
 
 # What tests use besides Go: a command or file, and the Debian package it is in.
 NEEDS := protoc:protobuf-compiler exiftool:libimage-exiftool-perl zbarimg:zbar-tools \
@@ -71,11 +72,14 @@ oracle:
 mutants:
 	$(GO) test ./ratchet/mutants -mutants -timeout 60m -v
 
-# Tests behind flags: they need more than a user's rights.
-e2e:
-	@if [ ! -d e2e/netns ]; then exit 0; \
-	elif [ "$$(id -u)" = 0 ]; then echo "$(GO) test ./e2e/netns -netns"; $(GO) test ./e2e/netns -netns; \
-	else echo "skipped: e2e/netns makes network namespaces, which needs root"; fi
+# Homes behind routers, relays, a DHT, each in a network namespace of its own.
+# PUNCHES=20 gives the figure of docs/benchmarks.md.
+PUNCHES ?= 3
+
+netns: needs
+	@if [ "$$(id -u)" != 0 ]; then echo "skipped: e2e/netns makes network namespaces, which needs root"; \
+	elif ! command -v ip >/dev/null || ! command -v nft >/dev/null; then echo "skipped: no ip or nft for e2e/netns"; \
+	else echo "$(GO) test ./e2e/netns -netns -punches $(PUNCHES)"; $(GO) test ./e2e/netns -netns -punches $(PUNCHES); fi
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e/)

@@ -1890,6 +1890,266 @@ func (*RemoveRelayResponse) Descriptor() ([]byte, []int) {
 	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
+type ReachRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReachRequest) Reset() {
+	*x = ReachRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReachRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReachRequest) ProtoMessage() {}
+
+func (x *ReachRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReachRequest.ProtoReflect.Descriptor instead.
+func (*ReachRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+}
+
+type ReachResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Wide          bool                   `protobuf:"varint,1,opt,name=wide,proto3" json:"wide,omitempty"`           // it looks beyond the local network at all
+	Lan           bool                   `protobuf:"varint,2,opt,name=lan,proto3" json:"lan,omitempty"`             // neighbours can be looked for
+	Udp           bool                   `protobuf:"varint,3,opt,name=udp,proto3" json:"udp,omitempty"`             // somebody beyond the local network is reached over UDP
+	Reachable     []string               `protobuf:"bytes,4,rep,name=reachable,proto3" json:"reachable,omitempty"`  // own addresses that others have reached unasked
+	Seen          []string               `protobuf:"bytes,5,rep,name=seen,proto3" json:"seen,omitempty"`            // what others see of its UDP port
+	Observers     uint32                 `protobuf:"varint,6,opt,name=observers,proto3" json:"observers,omitempty"` // how many have told
+	Mapping       string                 `protobuf:"bytes,7,opt,name=mapping,proto3" json:"mapping,omitempty"`      // what routers make of the port: none, independent, dependent, unknown
+	Mapped        []string               `protobuf:"bytes,8,rep,name=mapped,proto3" json:"mapped,omitempty"`        // ports the router gave
+	Punch         bool                   `protobuf:"varint,9,opt,name=punch,proto3" json:"punch,omitempty"`         // holes can be punched as far as this side knows
+	Relays        []*RelayLink           `protobuf:"bytes,10,rep,name=relays,proto3" json:"relays,omitempty"`       // to which it stays connected: own, told at start, contacts'
+	Nodes         uint32                 `protobuf:"varint,11,opt,name=nodes,proto3" json:"nodes,omitempty"`        // of the DHT that are known
+	Direct        uint32                 `protobuf:"varint,12,opt,name=direct,proto3" json:"direct,omitempty"`      // contacts linked to directly
+	Relayed       uint32                 `protobuf:"varint,13,opt,name=relayed,proto3" json:"relayed,omitempty"`    // and through a relay
+	Beyond        bool                   `protobuf:"varint,14,opt,name=beyond,proto3" json:"beyond,omitempty"`      // somebody beyond the local network is reached at all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReachResponse) Reset() {
+	*x = ReachResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReachResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReachResponse) ProtoMessage() {}
+
+func (x *ReachResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReachResponse.ProtoReflect.Descriptor instead.
+func (*ReachResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ReachResponse) GetWide() bool {
+	if x != nil {
+		return x.Wide
+	}
+	return false
+}
+
+func (x *ReachResponse) GetLan() bool {
+	if x != nil {
+		return x.Lan
+	}
+	return false
+}
+
+func (x *ReachResponse) GetUdp() bool {
+	if x != nil {
+		return x.Udp
+	}
+	return false
+}
+
+func (x *ReachResponse) GetReachable() []string {
+	if x != nil {
+		return x.Reachable
+	}
+	return nil
+}
+
+func (x *ReachResponse) GetSeen() []string {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *ReachResponse) GetObservers() uint32 {
+	if x != nil {
+		return x.Observers
+	}
+	return 0
+}
+
+func (x *ReachResponse) GetMapping() string {
+	if x != nil {
+		return x.Mapping
+	}
+	return ""
+}
+
+func (x *ReachResponse) GetMapped() []string {
+	if x != nil {
+		return x.Mapped
+	}
+	return nil
+}
+
+func (x *ReachResponse) GetPunch() bool {
+	if x != nil {
+		return x.Punch
+	}
+	return false
+}
+
+func (x *ReachResponse) GetRelays() []*RelayLink {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+func (x *ReachResponse) GetNodes() uint32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return 0
+}
+
+func (x *ReachResponse) GetDirect() uint32 {
+	if x != nil {
+		return x.Direct
+	}
+	return 0
+}
+
+func (x *ReachResponse) GetRelayed() uint32 {
+	if x != nil {
+		return x.Relayed
+	}
+	return 0
+}
+
+func (x *ReachResponse) GetBeyond() bool {
+	if x != nil {
+		return x.Beyond
+	}
+	return false
+}
+
+type RelayLink struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"` // Ed25519
+	Connected     bool                   `protobuf:"varint,2,opt,name=connected,proto3" json:"connected,omitempty"`
+	Reserved      bool                   `protobuf:"varint,3,opt,name=reserved,proto3" json:"reserved,omitempty"`        // others can come through it
+	Timed         bool                   `protobuf:"varint,4,opt,name=timed,proto3" json:"timed,omitempty"`              // it has told the time
+	SkewS         int64                  `protobuf:"varint,5,opt,name=skew_s,json=skewS,proto3" json:"skew_s,omitempty"` // how far its clock is ahead of this machine's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayLink) Reset() {
+	*x = RelayLink{}
+	mi := &file_api_v1_api_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayLink) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayLink) ProtoMessage() {}
+
+func (x *RelayLink) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayLink.ProtoReflect.Descriptor instead.
+func (*RelayLink) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *RelayLink) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *RelayLink) GetConnected() bool {
+	if x != nil {
+		return x.Connected
+	}
+	return false
+}
+
+func (x *RelayLink) GetReserved() bool {
+	if x != nil {
+		return x.Reserved
+	}
+	return false
+}
+
+func (x *RelayLink) GetTimed() bool {
+	if x != nil {
+		return x.Timed
+	}
+	return false
+}
+
+func (x *RelayLink) GetSkewS() int64 {
+	if x != nil {
+		return x.SkewS
+	}
+	return 0
+}
+
 type StopRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1898,7 +2158,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2170,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +2183,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 type StopResponse struct {
@@ -1934,7 +2194,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2206,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2219,7 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 var File_api_v1_api_proto protoreflect.FileDescriptor
@@ -2091,9 +2351,32 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x10AddRelayResponse\"(\n" +
 	"\x12RemoveRelayRequest\x12\x12\n" +
 	"\x04link\x18\x01 \x01(\tR\x04link\"\x15\n" +
-	"\x13RemoveRelayResponse\"\r\n" +
+	"\x13RemoveRelayResponse\"\x0e\n" +
+	"\fReachRequest\"\xef\x02\n" +
+	"\rReachResponse\x12\x12\n" +
+	"\x04wide\x18\x01 \x01(\bR\x04wide\x12\x10\n" +
+	"\x03lan\x18\x02 \x01(\bR\x03lan\x12\x10\n" +
+	"\x03udp\x18\x03 \x01(\bR\x03udp\x12\x1c\n" +
+	"\treachable\x18\x04 \x03(\tR\treachable\x12\x12\n" +
+	"\x04seen\x18\x05 \x03(\tR\x04seen\x12\x1c\n" +
+	"\tobservers\x18\x06 \x01(\rR\tobservers\x12\x18\n" +
+	"\amapping\x18\a \x01(\tR\amapping\x12\x16\n" +
+	"\x06mapped\x18\b \x03(\tR\x06mapped\x12\x14\n" +
+	"\x05punch\x18\t \x01(\bR\x05punch\x12.\n" +
+	"\x06relays\x18\n" +
+	" \x03(\v2\x16.kith.api.v1.RelayLinkR\x06relays\x12\x14\n" +
+	"\x05nodes\x18\v \x01(\rR\x05nodes\x12\x16\n" +
+	"\x06direct\x18\f \x01(\rR\x06direct\x12\x18\n" +
+	"\arelayed\x18\r \x01(\rR\arelayed\x12\x16\n" +
+	"\x06beyond\x18\x0e \x01(\bR\x06beyond\"\x84\x01\n" +
+	"\tRelayLink\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x1c\n" +
+	"\tconnected\x18\x02 \x01(\bR\tconnected\x12\x1a\n" +
+	"\breserved\x18\x03 \x01(\bR\breserved\x12\x14\n" +
+	"\x05timed\x18\x04 \x01(\bR\x05timed\x12\x15\n" +
+	"\x06skew_s\x18\x05 \x01(\x03R\x05skewS\"\r\n" +
 	"\vStopRequest\"\x0e\n" +
-	"\fStopResponse2\xaf\a\n" +
+	"\fStopResponse2\xef\a\n" +
 	"\x04Kith\x12A\n" +
 	"\x06Status\x12\x1a.kith.api.v1.StatusRequest\x1a\x1b.kith.api.v1.StatusResponse\x12A\n" +
 	"\x06Invite\x12\x1a.kith.api.v1.InviteRequest\x1a\x1b.kith.api.v1.InviteResponse\x128\n" +
@@ -2107,7 +2390,8 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x05Watch\x12\x19.kith.api.v1.WatchRequest\x1a\x1a.kith.api.v1.WatchResponse0\x01\x12A\n" +
 	"\x06Relays\x12\x1a.kith.api.v1.RelaysRequest\x1a\x1b.kith.api.v1.RelaysResponse\x12G\n" +
 	"\bAddRelay\x12\x1c.kith.api.v1.AddRelayRequest\x1a\x1d.kith.api.v1.AddRelayResponse\x12P\n" +
-	"\vRemoveRelay\x12\x1f.kith.api.v1.RemoveRelayRequest\x1a .kith.api.v1.RemoveRelayResponse\x12;\n" +
+	"\vRemoveRelay\x12\x1f.kith.api.v1.RemoveRelayRequest\x1a .kith.api.v1.RemoveRelayResponse\x12>\n" +
+	"\x05Reach\x12\x19.kith.api.v1.ReachRequest\x1a\x1a.kith.api.v1.ReachResponse\x12;\n" +
 	"\x04Stop\x12\x18.kith.api.v1.StopRequest\x1a\x19.kith.api.v1.StopResponseB\x13Z\x11kith/api/v1;apiv1b\x06proto3"
 
 var (
@@ -2123,7 +2407,7 @@ func file_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_api_v1_api_proto_goTypes = []any{
 	(VerifyRequest_Change)(0),   // 0: kith.api.v1.VerifyRequest.Change
 	(*StatusRequest)(nil),       // 1: kith.api.v1.StatusRequest
@@ -2157,8 +2441,11 @@ var file_api_v1_api_proto_goTypes = []any{
 	(*AddRelayResponse)(nil),    // 29: kith.api.v1.AddRelayResponse
 	(*RemoveRelayRequest)(nil),  // 30: kith.api.v1.RemoveRelayRequest
 	(*RemoveRelayResponse)(nil), // 31: kith.api.v1.RemoveRelayResponse
-	(*StopRequest)(nil),         // 32: kith.api.v1.StopRequest
-	(*StopResponse)(nil),        // 33: kith.api.v1.StopResponse
+	(*ReachRequest)(nil),        // 32: kith.api.v1.ReachRequest
+	(*ReachResponse)(nil),       // 33: kith.api.v1.ReachResponse
+	(*RelayLink)(nil),           // 34: kith.api.v1.RelayLink
+	(*StopRequest)(nil),         // 35: kith.api.v1.StopRequest
+	(*StopResponse)(nil),        // 36: kith.api.v1.StopResponse
 }
 var file_api_v1_api_proto_depIdxs = []int32{
 	7,  // 0: kith.api.v1.StatusResponse.contacts:type_name -> kith.api.v1.Contact
@@ -2175,39 +2462,42 @@ var file_api_v1_api_proto_depIdxs = []int32{
 	15, // 11: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
 	7,  // 12: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
 	27, // 13: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
-	1,  // 14: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
-	3,  // 15: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
-	5,  // 16: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
-	8,  // 17: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
-	10, // 18: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
-	12, // 19: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
-	17, // 20: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
-	19, // 21: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
-	21, // 22: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
-	23, // 23: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
-	25, // 24: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
-	28, // 25: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
-	30, // 26: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
-	32, // 27: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
-	2,  // 28: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
-	4,  // 29: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
-	6,  // 30: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
-	9,  // 31: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
-	11, // 32: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
-	14, // 33: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
-	18, // 34: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
-	20, // 35: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
-	22, // 36: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
-	24, // 37: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
-	26, // 38: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
-	29, // 39: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
-	31, // 40: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
-	33, // 41: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
-	28, // [28:42] is the sub-list for method output_type
-	14, // [14:28] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	34, // 14: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
+	1,  // 15: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
+	3,  // 16: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
+	5,  // 17: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
+	8,  // 18: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
+	10, // 19: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
+	12, // 20: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
+	17, // 21: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
+	19, // 22: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
+	21, // 23: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
+	23, // 24: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
+	25, // 25: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
+	28, // 26: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
+	30, // 27: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
+	32, // 28: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
+	35, // 29: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
+	2,  // 30: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
+	4,  // 31: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
+	6,  // 32: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
+	9,  // 33: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
+	11, // 34: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
+	14, // 35: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
+	18, // 36: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
+	20, // 37: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
+	22, // 38: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
+	24, // 39: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
+	26, // 40: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
+	29, // 41: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
+	31, // 42: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
+	33, // 43: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
+	36, // 44: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
+	30, // [30:45] is the sub-list for method output_type
+	15, // [15:30] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_api_proto_init() }
@@ -2226,7 +2516,7 @@ func file_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_api_proto_rawDesc), len(file_api_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -16,8 +16,10 @@ import (
 	"kith/box"
 	"kith/internal/boxstore"
 	"kith/internal/cli"
+	"kith/internal/p2p"
 	"kith/internal/relay"
 	"kith/internal/relaynet"
+	"kith/internal/wire"
 )
 
 // The files of a relay's home.
@@ -60,14 +62,71 @@ func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
 		return err
 	}
 	defer server.Close()
+	bootstrap, end, err := relayLinks(ctx, o, key, is, listener.Addr(), tell)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer end()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	o.Ready(is.String())
+	o.Ready(is.String(), bootstrap)
 	select {
 	case err = <-served:
 	case <-ctx.Done():
 	}
 	return err
+}
+
+// relayLinks makes a relay connect people to each other: over QUIC on its port,
+// over TCP on the one after it. A port that is taken costs only this. TR-25.
+func relayLinks(ctx context.Context, o cli.RelayOptions, key ed25519.PrivateKey, is box.Relay, at net.Addr, tell func(string)) (bootstrap []string, end func() error, err error) {
+	none := func() error { return nil }
+	for _, b := range o.Bootstrap {
+		if p2p.CheckBootstrap(b) != nil {
+			return nil, none, badBootstrap()
+		}
+	}
+	bound, err := netip.ParseAddrPort(at.String())
+	if !o.Links || err != nil {
+		return nil, none, nil
+	}
+	ips := []netip.Addr{bound.Addr().Unmap()}
+	if bound.Addr().Is6() && bound.Addr().IsUnspecified() {
+		ips = append(ips, netip.IPv4Unspecified())
+	}
+	var listen []string
+	for _, ip := range ips {
+		family := "/ip4/"
+		if ip.Is6() {
+			family = "/ip6/"
+		}
+		if l, err := net.ListenPacket("udp", netip.AddrPortFrom(ip, bound.Port()).String()); err == nil {
+			l.Close()
+			listen = append(listen, fmt.Sprintf("%s%s/udp/%d/quic-v1", family, ip, bound.Port()))
+		}
+		if bound.Port() == 65535 {
+			continue
+		}
+		if l, err := net.Listen("tcp", netip.AddrPortFrom(ip, bound.Port()+1).String()); err == nil {
+			l.Close()
+			listen = append(listen, fmt.Sprintf("%s%s/tcp/%d", family, ip, bound.Port()+1))
+		}
+	}
+	if len(listen) == 0 {
+		tell("the ports for links are taken: boxes only")
+		return nil, none, nil
+	}
+	host, err := p2p.New(ctx, p2p.Config{Key: key, Public: true, Listen: listen, Bootstrap: o.Bootstrap})
+	if err != nil {
+		tell("no links: " + err.Error())
+		return nil, none, nil
+	}
+	return p2p.Bootstraps(wire.RelayHint{Peer: wire.PeerID(is.Key), Addrs: is.Addrs}), host.Close, nil
+}
+
+func badBootstrap() error {
+	return &cli.Error{Text: "this is nowhere to begin: a multiaddr with /p2p/ and a peer at its end", Hint: "kith relay prints it after the word bootstrap", Exit: 2}
 }
 
 // share divides what a relay may hold: half for boxes, half for chunks of files. One

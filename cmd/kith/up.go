@@ -12,8 +12,10 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
+	apiv1 "kith/api/v1"
 	"kith/internal/api"
 	"kith/internal/cli"
 	"kith/internal/engine"
@@ -55,7 +57,7 @@ func (l local) Up(ctx context.Context, o cli.UpOptions) (err error) {
 	defer host.Close()
 	relays := relaynet.NewClient(relaynet.ClientOptions{})
 	defer relays.Close()
-	n, err := node.New(node.Config{Store: db, Network: host, Relays: relays, Blobs: blobs{relays}, Log: log})
+	n, err := node.New(node.Config{Store: db, Network: host, Relays: relays, Blobs: blobs{relays}, Far: far(host), Log: log})
 	if err != nil {
 		return storeError(err, o.Home)
 	}
@@ -63,7 +65,7 @@ func (l local) Up(ctx context.Context, o cli.UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	about := api.About{Version: l.Version(), Key: kind, LAN: o.LAN, Stop: stop}
+	about := api.About{Version: l.Version(), Key: kind, LAN: o.LAN, Stop: stop, Reach: func() *apiv1.ReachResponse { return reachOf(host) }}
 	server := &http.Server{Handler: api.Handler(n, about), Protocols: protocols(), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
 	served := make(chan error, 1)
@@ -116,7 +118,13 @@ func openStore(o cli.UpOptions) (*store.DB, string, error) {
 func openNetwork(ctx context.Context, db *store.DB, o cli.UpOptions, log *slog.Logger) (*p2p.Host, error) {
 	var self engine.Self
 	var port int
+	var begin []string
 	err := db.View(func(tx *store.Tx) (err error) {
+		stored, err := tx.Setting(settingBootstrap)
+		if err != nil {
+			return err
+		}
+		begin = strings.Fields(stored)
 		if self, err = engine.LoadSelf(tx); err != nil {
 			return err
 		}
@@ -127,7 +135,16 @@ func openNetwork(ctx context.Context, db *store.DB, o cli.UpOptions, log *slog.L
 	if err != nil {
 		return nil, storeError(err, o.Home)
 	}
-	host, err := p2p.New(ctx, p2p.Config{Key: self.Device.SigningPrivate(), Listen: o.Listen, Port: port, MDNS: o.LAN, Log: log})
+	if len(o.Bootstrap) > 0 {
+		if begin, err = rememberBootstrap(ctx, db, o.Bootstrap); err != nil {
+			return nil, storeError(err, o.Home)
+		}
+	}
+	// Whoever listens on the loopback alone wants nothing of the world, unless he
+	// says where it begins.
+	local := onlyLoopback(o.Listen)
+	host, err := p2p.New(ctx, p2p.Config{Key: self.Device.SigningPrivate(), Listen: o.Listen, Port: port, MDNS: o.LAN, Log: log,
+		Wide: o.Wide && (!local || len(begin) > 0), MapPorts: o.Wide && !local, Bootstrap: begin})
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
@@ -139,6 +156,53 @@ func openNetwork(ctx context.Context, db *store.DB, o cli.UpOptions, log *slog.L
 		}
 	}
 	return host, nil
+}
+
+// settingBootstrap is where nodes to begin with are kept.
+const settingBootstrap = "bootstrap"
+
+// rememberBootstrap keeps where to begin for the next time; an empty text
+// forgets.
+func rememberBootstrap(ctx context.Context, db *store.DB, given []string) (begin []string, err error) {
+	for _, b := range given {
+		if b == "" {
+			continue
+		}
+		if p2p.CheckBootstrap(b) != nil || len(begin) == p2p.MaxBootstrap {
+			return nil, badBootstrap()
+		}
+		begin = append(begin, b)
+	}
+	return begin, db.Update(ctx, func(tx *store.Tx) error { return tx.PutSetting(settingBootstrap, strings.Join(begin, " ")) })
+}
+
+// onlyLoopback reports whether all addresses asked for are of this machine alone.
+func onlyLoopback(listen []string) bool {
+	for _, a := range listen {
+		if !strings.HasPrefix(a, "/ip4/127.") && !strings.HasPrefix(a, "/ip6/::1/") {
+			return false
+		}
+	}
+	return len(listen) > 0
+}
+
+// far is the host as the node sees it, if it looks beyond the local network.
+func far(host *p2p.Host) node.Far {
+	if !host.Reach().Wide {
+		return nil
+	}
+	return host
+}
+
+// reachOf is what the API tells of how the host is reached.
+func reachOf(host *p2p.Host) *apiv1.ReachResponse {
+	r := host.Reach()
+	out := &apiv1.ReachResponse{Wide: r.Wide, Lan: r.LAN, Beyond: r.Beyond, Udp: r.UDP, Reachable: r.Reachable, Seen: r.Seen, Observers: uint32(r.Observers),
+		Mapping: string(r.Mapping()), Mapped: r.Mapped, Punch: r.Punch, Nodes: uint32(r.Nodes), Direct: uint32(r.Direct), Relayed: uint32(r.Relayed)}
+	for _, l := range r.Relays {
+		out.Relays = append(out.Relays, &apiv1.RelayLink{Key: l.Peer[:], Connected: l.Connected, Reserved: l.Reserved, Timed: l.Timed, SkewS: int64(l.Skew / time.Second)})
+	}
+	return out
 }
 
 // listen opens the API's socket, for the owner only. The database's lock is

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,8 @@ type About struct {
 	Key     string // where the master key lives
 	LAN     bool   // whether neighbours are looked for
 	Stop    func() // ends the node
+	// Reach says how the node is reached; nil: nothing is known.
+	Reach func() *apiv1.ReachResponse
 }
 
 // Service implements the Kith service over a node. It is safe for concurrent
@@ -86,6 +89,14 @@ func (s *Service) Status(ctx context.Context, _ *connect.Request[apiv1.StatusReq
 	}), nil
 }
 
+// Reach implements the service.
+func (s *Service) Reach(context.Context, *connect.Request[apiv1.ReachRequest]) (*connect.Response[apiv1.ReachResponse], error) {
+	if s.about.Reach == nil {
+		return connect.NewResponse(&apiv1.ReachResponse{}), nil
+	}
+	return connect.NewResponse(s.about.Reach()), nil
+}
+
 // Invite implements the service.
 func (s *Service) Invite(ctx context.Context, r *connect.Request[apiv1.InviteRequest]) (*connect.Response[apiv1.InviteResponse], error) {
 	life := time.Duration(min(max(r.Msg.GetLifeSeconds(), 0), int64(engine.MaxInviteLife/time.Second)+1)) * time.Second
@@ -98,19 +109,32 @@ func (s *Service) Invite(ctx context.Context, r *connect.Request[apiv1.InviteReq
 }
 
 // hints are the addresses worth carrying in a QR code: those of this machine
-// alone only when there are no others.
+// alone only when there are no others, and first what leads here from far away,
+// since there is little room.
 func hints(addrs []string) []string {
-	var far []string
+	var far, near, through []string
 	for _, a := range addrs {
-		if !strings.HasPrefix(a, "/ip4/127.") && !strings.HasPrefix(a, "/ip6/::1/") {
+		switch {
+		case strings.HasPrefix(a, "/ip4/127."), strings.HasPrefix(a, "/ip6/::1/"):
+		case strings.Contains(a, "/p2p-circuit"):
+			through = append(through, a)
+		case node.Private(a):
+			near = append(near, a)
+		default:
 			far = append(far, a)
 		}
 	}
+	// A relay's second address says little more.
+	through = through[:min(len(through), maxThrough)]
+	far = slices.Concat(far, through, near)
 	if len(far) == 0 {
 		return addrs
 	}
 	return far
 }
+
+// maxThrough is how many addresses through relays an invite carries.
+const maxThrough = 4
 
 // Add implements the service.
 func (s *Service) Add(ctx context.Context, r *connect.Request[apiv1.AddRequest]) (*connect.Response[apiv1.AddResponse], error) {

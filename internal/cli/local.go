@@ -124,13 +124,15 @@ func (e *env) ask(prompt string) ([]byte, error) {
 }
 
 type upCmd struct {
-	Listen  []string `help:"Where to listen, as a multiaddr such as /ip4/0.0.0.0/tcp/4001; may be given again." placeholder:"MULTIADDR" sep:"none"`
-	NoLAN   bool     `name:"no-lan" help:"Do not look for contacts nearby, nor be found: mDNS tells the local network this device's key."`
-	Verbose bool     `short:"v" help:"Log what the node does to standard error; never names, texts or keys."`
+	Listen    []string `help:"Where to listen, as a multiaddr such as /ip4/0.0.0.0/tcp/4001; may be given again." placeholder:"MULTIADDR" sep:"none"`
+	NoLAN     bool     `name:"no-lan" help:"Do not look for contacts nearby, nor be found: mDNS tells the local network this device's key."`
+	LANOnly   bool     `name:"lan-only" help:"Do not look for contacts beyond the local network, nor be found: no relays for links, no DHT, no ports asked of the router."`
+	Bootstrap []string `help:"A node to begin with, as kith relay prints it; may be given again, and is remembered. An empty one forgets all." placeholder:"MULTIADDR" sep:"none"`
+	Verbose   bool     `short:"v" help:"Log what the node does to standard error; never names, texts or keys."`
 }
 
 func (c *upCmd) Run(e *env) error {
-	o := UpOptions{Home: e.home, Socket: SocketPath(e.home), Listen: c.Listen, LAN: !c.NoLAN, Passphrase: e.passphrase}
+	o := UpOptions{Home: e.home, Socket: SocketPath(e.home), Listen: c.Listen, LAN: !c.NoLAN, Wide: !c.LANOnly, Bootstrap: c.Bootstrap, Passphrase: e.passphrase}
 	if c.Verbose {
 		o.Verbose = e.errOut
 	}

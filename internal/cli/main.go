@@ -58,6 +58,8 @@ type UpOptions struct {
 	Socket     string
 	Listen     []string
 	LAN        bool
+	Wide       bool      // look for contacts beyond the local network, too
+	Bootstrap  []string  // nodes to begin with there; empty: those given the last time
 	Verbose    io.Writer // where to log; nil: nowhere
 	Passphrase func() ([]byte, error)
 	// Ready is called once, when the node can be reached.
@@ -70,6 +72,7 @@ type Local interface {
 	Init(ctx context.Context, o InitOptions) (*InitResult, error)
 	Up(ctx context.Context, o UpOptions) error
 	Relay(ctx context.Context, o RelayOptions) error
+	Doctor(ctx context.Context, o DoctorOptions) []Finding
 	Version() string
 }
 
@@ -111,6 +114,7 @@ type grammar struct {
 	Save     saveCmd     `cmd:"" help:"Save the files of a message."`
 	Relays   relaysCmd   `cmd:"" help:"The relays that hold messages for people who are away."`
 	Relay    relayCmd    `cmd:"" help:"Run a relay for others, in the foreground."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what works from here, what does not, and what to do about it."`
 	Demo     demoCmd     `cmd:"" help:"See it work: two nodes on this machine, an invite, text, a photo, a file."`
 }
 

@@ -15,16 +15,23 @@ type RelayOptions struct {
 	Listen string
 	Public []string // host:port under which it is reached, for its link
 	Bytes  int64    // the most it holds
-	// Ready is called once, when the relay can be reached.
-	Ready func(link string)
+	// Bootstrap are nodes of the DHT to begin with.
+	Bootstrap []string
+	// Links says that it connects people to each other, too.
+	Links bool
+	// Ready is called once, when the relay can be reached, with its link and
+	// where others can begin; the latter is empty without Links.
+	Ready func(link string, bootstrap []string)
 	// Log gets lines that say nothing about anybody.
 	Log io.Writer
 }
 
 type relayCmd struct {
-	Listen string   `help:"Where to listen." default:"0.0.0.0:4747" placeholder:"HOST:PORT"`
-	Public []string `help:"Address by which others reach this relay, if it is another; may be given again." placeholder:"HOST:PORT" sep:"none"`
-	Max    int64    `help:"The most it holds, in MiB." default:"1024" placeholder:"MIB"`
+	Listen    string   `help:"Where to listen." default:"0.0.0.0:4747" placeholder:"HOST:PORT"`
+	Public    []string `help:"Address by which others reach this relay, if it is another; may be given again." placeholder:"HOST:PORT" sep:"none"`
+	Bootstrap []string `help:"Another relay to know of, as kith relay prints it; may be given again." placeholder:"MULTIADDR" sep:"none"`
+	BoxesOnly bool     `name:"boxes-only" help:"Hold boxes, but do not connect people to each other."`
+	Max       int64    `help:"The most it holds, in MiB." default:"1024" placeholder:"MIB"`
 }
 
 // Help is shown below the flags.
@@ -39,16 +46,21 @@ Examples:
 }
 
 func (c *relayCmd) Run(e *env) error {
-	o := RelayOptions{Home: e.home, Listen: c.Listen, Public: c.Public, Bytes: c.Max << 20, Log: e.errOut}
-	o.Ready = func(link string) {
+	o := RelayOptions{Home: e.home, Listen: c.Listen, Public: c.Public, Bytes: c.Max << 20, Log: e.errOut,
+		Bootstrap: c.Bootstrap, Links: !c.BoxesOnly}
+	o.Ready = func(link string, bootstrap []string) {
 		if e.json {
 			e.printJSON(struct {
-				Ready bool   `json:"ready"`
-				Link  string `json:"link"`
-			}{true, link})
+				Ready     bool     `json:"ready"`
+				Link      string   `json:"link"`
+				Bootstrap []string `json:"bootstrap,omitempty"`
+			}{true, link, bootstrap})
 			return
 		}
 		e.printf("ready %s\n", link)
+		for _, b := range bootstrap {
+			e.printf("bootstrap %s\n", b)
+		}
 	}
 	return e.local.Relay(e.ctx, o)
 }

@@ -323,7 +323,7 @@ func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
 	if err != nil {
 		return err
 	}
-	in.Said = b.Number
+	in.Said, in.Pair = b.Number, pairOf(b.Root, from, s.self.device.ID())
 	place := slices.IndexFunc(row.In, func(x *statepb.Inbound) bool { return x.GetSaid() < b.Number })
 	if place < 0 {
 		place = len(row.In)

@@ -331,7 +331,7 @@ func (s *step) told(d identity.DeviceID, b *wire.Boxes, by wire.EnvelopeID) erro
 	if len(row.GetAnnouncedBy()) == 0 {
 		row.Before = row.GetOut()
 	}
-	row.Out, row.AnnouncedBy = &statepb.Stream{Chain: chain, MadeS: s.now.Unix()}, by[:]
+	row.Out, row.AnnouncedBy = &statepb.Stream{Chain: chain, MadeS: s.now.Unix(), Pair: pairOf(b.Root, s.self.device.ID(), d)}, by[:]
 	return s.saveStreams(d, row)
 }
 

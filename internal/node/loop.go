@@ -31,6 +31,9 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	n.work.Go(func() { n.receive(ctx) })
+	if n.meetings.far != nil {
+		n.work.Go(func() { n.meet(ctx) })
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -265,6 +268,13 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Queue{Envelopes: d.up.Outgoing}), nil)
 	}
 	n.releaseBoxes(ctx, now, d.up)
+	switch d.in.(type) {
+	case engine.AddRelay, engine.RemoveRelay:
+		select {
+		case n.meetings.kick <- struct{}{}:
+		default:
+		}
+	}
 	n.want(ctx, now, d.up.Wants)
 	n.changeDeposits(ctx, now, d.up.Deposits, false)
 }
@@ -277,6 +287,10 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 	case wire.LinkUp:
 		n.up.Store(e.Peer, struct{}{})
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Up{Peer: e.Peer}), steps)
+		if !e.Relayed {
+			n.doTransfer(ctx, n.transfer.Step(now, transfer.Up{Peer: e.Peer}))
+		}
+	case wire.LinkDirect:
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Up{Peer: e.Peer}))
 	case wire.LinkDown:
 		n.up.Delete(e.Peer)

@@ -82,6 +82,7 @@ type Config struct {
 	Network Network
 	Relays  Relays       // nil: boxes on relays are not used
 	Blobs   Blobs        // nil: files are not left with relays
+	Far     Far          // nil: contacts who moved are not looked for
 	Log     *slog.Logger // never told names, texts or keys; nil: silent
 }
 
@@ -106,6 +107,7 @@ type Node struct {
 	wake     time.Time       // when the engine wants another; zero: not before long
 	boxes    boxes
 	deposits deposits
+	meetings meetings
 	later    []engine.Input // what the engine hears of in the next turn
 
 	inputs  chan any
@@ -144,6 +146,7 @@ func New(cfg Config) (*Node, error) {
 		deposits: deposits{blobs: cfg.Blobs, going: map[depositOf]context.CancelFunc{}, given: map[depositOf]*given{},
 			uploading: make(chan struct{}, maxUploads)},
 	}
+	n.meetings = meetings{far: cfg.Far, kick: make(chan struct{}, 1), left: map[wire.PeerID]*left{}}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}

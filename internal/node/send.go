@@ -62,12 +62,14 @@ func (n *Node) dial(ctx context.Context, peer wire.PeerID) {
 		return err
 	})
 	if err == nil {
-		dctx, cancel := context.WithTimeout(ctx, dialTimeout)
-		defer cancel()
 		if near, ok := n.nearby.Load(peer); ok {
 			hints = merge(near.([]string), hints)
 		}
-		err = n.net.Dial(dctx, peer, hints)
+		if n.meetings.far != nil {
+			err = n.dialFar(ctx, peer, hints)
+		} else {
+			err = n.dialAt(ctx, peer, hints)
+		}
 	}
 	if err != nil {
 		n.log.Debug("dialling failed", "cause", cause(err))

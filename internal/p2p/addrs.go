@@ -16,10 +16,19 @@ import (
 // rank says in which order a peer's addresses are tried. On this machine and
 // on the local network TCP first: bulk over it costs a third of the CPU of
 // QUIC. Elsewhere QUIC first: it gets through NATs better. The other kind
-// follows a little later.
+// follows a little later, and after both what leads through relays.
 func rank(addrs []multiaddr.Multiaddr) []network.AddrDelay {
 	ranked := make([]network.AddrDelay, 0, len(addrs))
+	direct := slices.ContainsFunc(addrs, func(a multiaddr.Multiaddr) bool { return !circuit(a) })
 	for _, a := range addrs {
+		if circuit(a) {
+			d := network.AddrDelay{Addr: a}
+			if direct {
+				d.Delay = circuitDelay
+			}
+			ranked = append(ranked, d)
+			continue
+		}
 		near := manet.IsPrivateAddr(a) || manet.IsIPLoopback(a)
 		d := network.AddrDelay{Addr: a}
 		if near != overTCP(a) {

@@ -44,8 +44,8 @@ func (h *Host) Fetch(ctx context.Context, from wire.PeerID, ref wire.ChunkRef, b
 		return nil, nil, err
 	}
 	l := h.link(id)
-	if l == nil {
-		return nil, nil, errNoLink
+	if l == nil || !h.isDirect(id) {
+		return nil, nil, errNoLink // relays carry no media
 	}
 	// The peer closes a stream that idled; then another takes its place. The
 	// answer is new bytes either way, so asking twice does no harm.
@@ -158,7 +158,7 @@ func (h *Host) serveChunks(s network.Stream) {
 	}
 	defer h.work.Done()
 	defer l.work.Done()
-	if source == nil || !l.serve(1) {
+	if source == nil || circuit(s.Conn().RemoteMultiaddr()) || !l.serve(1) {
 		s.Reset()
 		return
 	}

@@ -25,9 +25,15 @@ type link struct {
 	ctx    context.Context // ends with the link
 	cancel context.CancelFunc
 	up     chan struct{}  // closed when LinkUp is in the queue
-	conns  int            // guarded by Host.mu
 	work   sync.WaitGroup // readers of frames; LinkDown waits for them
 	turn   chan struct{}  // held by the one reader that delivers
+
+	// Guarded by Host.mu. A link that has nothing but relayed connections is
+	// made known when the hope for a direct one is over.
+	conns           map[network.Conn]bool
+	direct, relayed int
+	known           bool        // LinkUp is queued, or on its way there
+	hope            *time.Timer // ends the hope
 
 	sending sync.Mutex // one frame at a time; guards out
 	out     network.Stream
@@ -39,30 +45,108 @@ type link struct {
 	serving int
 }
 
-// change is a LinkUp or a LinkDown on its way to the queue.
+// change is news of a link on its way to the queue.
 type change struct {
-	link *link
-	kind wire.LinkKind
+	link    *link
+	kind    wire.LinkKind
+	relayed bool
 }
 
 // connected opens a link with a peer's first connection. libp2p calls it before
-// it takes the connection's first stream.
-func (h *Host) connected(_ network.Network, c network.Conn) {
+// it takes the connection's first stream. What this host dialled for the DHT or
+// to a relay is no link until one side wants it.
+func (h *Host) connected(_ network.Network, c network.Conn) { h.attach(c, false) }
+
+// attach counts a connection among those of its peer's link; wanted makes a link
+// whoever the peer is.
+func (h *Host) attach(c network.Conn, wanted bool) {
 	id := c.RemotePeer()
 	p, ok := wireID(id)
 	if !ok {
 		return
 	}
+	contact := h.isKnown(p) // asks others, hence without the lock
+	if contact {
+		h.host.ConnManager().Protect(id, tagContact)
+	}
+	relayed := circuit(c.RemoteMultiaddr())
+	if relayed && !contact && c.Stat().Direction == network.DirInbound {
+		h.expire(c, p)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.links[id]
+	if l == nil && !wanted && !contact && c.Stat().Direction == network.DirOutbound && h.dialled[id] == 0 || c.IsClosed() {
+		return
+	}
+	if l != nil && l.conns[c] {
+		return
+	}
 	if l == nil {
-		l = &link{peer: p, up: make(chan struct{}), turn: make(chan struct{}, 1)}
+		l = &link{peer: p, up: make(chan struct{}), turn: make(chan struct{}, 1), conns: map[network.Conn]bool{}}
 		l.ctx, l.cancel = context.WithCancel(h.ctx)
 		h.links[id] = l
-		h.change(change{l, wire.LinkUp})
 	}
-	l.conns++
+	l.conns[c] = true
+	if relayed {
+		l.relayed++
+		if c.Stat().Direction == network.DirInbound && l.direct == 0 && l.relayed == 1 {
+			h.spawn(func() { h.straighten(id, l) })
+		}
+		switch {
+		case l.known || l.hope != nil:
+		case contact:
+			l.hope = time.AfterFunc(relayGrace, func() {
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				h.announce(id, l)
+			})
+		default:
+			h.announce(id, l) // nobody punches holes for strangers
+		}
+		return
+	}
+	if l.direct++; l.direct > 1 {
+		return
+	}
+	if l.known {
+		h.change(change{link: l, kind: wire.LinkDirect})
+		h.spawn(func() { h.upgraded(id, l) })
+		return
+	}
+	h.announce(id, l)
+	if l.relayed > 0 {
+		h.spawn(func() { h.upgraded(id, l) })
+	}
+}
+
+// announce makes a link known, once; the caller holds h.mu.
+func (h *Host) announce(id peer.ID, l *link) {
+	if l.known || h.links[id] != l {
+		return
+	}
+	if l.hope != nil {
+		l.hope.Stop()
+	}
+	l.known = true
+	h.change(change{link: l, kind: wire.LinkUp, relayed: l.direct == 0})
+}
+
+// spawn runs what ends with the host. The caller holds h.mu.
+func (h *Host) spawn(f func()) {
+	if h.ctx.Err() == nil {
+		h.work.Go(f)
+	}
+}
+
+// expire closes a stranger's circuit unless he has become a contact by then:
+// a relay carries few for each device.
+func (h *Host) expire(c network.Conn, p wire.PeerID) {
+	time.AfterFunc(strangerCircuit, func() {
+		if !h.isKnown(p) {
+			c.Close()
+		}
+	})
 }
 
 // disconnected ends a link with a peer's last connection.
@@ -71,22 +155,33 @@ func (h *Host) disconnected(_ network.Network, c network.Conn) {
 	defer h.mu.Unlock()
 	id := c.RemotePeer()
 	l := h.links[id]
-	if l == nil {
+	if l == nil || !l.conns[c] {
 		return
 	}
-	if l.conns--; l.conns > 0 {
+	delete(l.conns, c)
+	if circuit(c.RemoteMultiaddr()) {
+		l.relayed--
+	} else {
+		l.direct--
+	}
+	if l.direct+l.relayed > 0 {
 		return
 	}
 	delete(h.links, id)
 	l.cancel()
+	if l.hope != nil {
+		l.hope.Stop()
+	}
 	// A link nobody has heard of yet goes unheard of: so peers that come and go
 	// while the queue is full cannot make it grow.
-	up := change{l, wire.LinkUp}
-	if i := slices.Index(h.changes, up); i >= 0 {
-		h.changes = slices.Delete(h.changes, i, i+1)
-		return
+	unheard := !l.known
+	h.changes = slices.DeleteFunc(h.changes, func(c change) bool {
+		unheard = unheard || c.link == l && c.kind == wire.LinkUp
+		return c.link == l
+	})
+	if !unheard {
+		h.change(change{link: l, kind: wire.LinkDown})
 	}
-	h.change(change{l, wire.LinkDown})
 }
 
 // change queues a change; the caller holds h.mu.
@@ -117,8 +212,10 @@ func (h *Host) settle() {
 				return
 			}
 		case c.kind == wire.LinkUp:
-			h.post(wire.LinkEvent{Kind: c.kind, Peer: c.link.peer})
+			h.post(wire.LinkEvent{Kind: c.kind, Peer: c.link.peer, Relayed: c.relayed})
 			close(c.link.up)
+		case c.kind == wire.LinkDirect:
+			h.post(wire.LinkEvent{Kind: c.kind, Peer: c.link.peer})
 		default:
 			c.link.drop()
 			c.link.work.Wait()
@@ -198,10 +295,13 @@ func (h *Host) write(ctx context.Context, id peer.ID, l *link, frame []byte) (er
 	return err
 }
 
-// open opens a stream on a connection that exists.
+// open opens a stream on a connection that exists, a direct one if there is.
 func (h *Host) open(ctx context.Context, id peer.ID, proto string) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "kith"), openTimeout)
 	defer cancel()
+	if proto == protoFrame {
+		ctx = network.WithAllowLimitedConn(ctx, "text goes through relays, chunks do not")
+	}
 	return h.host.NewStream(ctx, id, protocolID(proto))
 }
 
@@ -273,6 +373,7 @@ func (l *link) finish(s network.Stream) {
 // enter counts a handler of libp2p's among the goroutines of the host and of
 // the peer's link. It returns nil when either is gone.
 func (h *Host) enter(s network.Stream) *link {
+	h.adopt(s.Conn().RemotePeer())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.links[s.Conn().RemotePeer()]

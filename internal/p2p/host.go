@@ -6,19 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/multiformats/go-multiaddr"
 
 	"kith/internal/wire"
@@ -30,17 +36,35 @@ type Config struct {
 	Listen []string           // multiaddrs; empty: every interface, TCP and QUIC
 	Port   int                // preferred port when Listen is empty; 0: any
 	MDNS   bool               // find and be found on the local network
-	Log    *slog.Logger       // nil: silent
+	// Wide makes a host find and be found beyond the local network: by the DHT,
+	// by relays, through NATs. Without it there are direct connections only.
+	Wide      bool
+	MapPorts  bool     // ask the router for ports (UPnP, NAT-PMP); with Wide
+	Bootstrap []string // nodes to begin with: multiaddrs with /p2p/<peer> at their end; with Wide
+	// Public makes a host that helps others and is nobody's device: a relay for
+	// everybody within its limits, a node of the DHT. It can be reached, or is
+	// of no use, and has no links: Recv gives nothing.
+	Public bool
+	Log    *slog.Logger // nil: silent
 }
 
 // Host is one device on the network.
 type Host struct {
-	host     host.Host
-	self     wire.PeerID
-	log      *slog.Logger
-	closeAll func() error
-	lan      mdns.Service
-	port     int
+	host   *basichost.BasicHost
+	parts  *parts
+	self   wire.PeerID
+	log    *slog.Logger
+	lan    mdns.Service
+	port   int
+	wide   bool
+	public bool
+	punch  *holepunch.Service // with what follows nil unless wide
+	dht    *dht.IpfsDHT
+	relay  *relay.Relay // nil unless public
+
+	bootstrap    []peer.AddrInfo
+	emitCircuits event.Emitter
+	reachable    atomic.Pointer[[]multiaddr.Multiaddr] // by others, unasked
 
 	ctx    context.Context // ends with the host
 	cancel context.CancelFunc
@@ -55,8 +79,14 @@ type Host struct {
 	source    atomic.Pointer[wire.ChunkSource]
 	known     atomic.Pointer[func(wire.PeerID) bool]
 
-	mu      sync.Mutex // guards links and changes
+	relayMu    sync.Mutex // guards what follows
+	relays     map[peer.ID]*kept
+	toldOf     []multiaddr.Multiaddr
+	firstRelay time.Time // when the first was connected
+
+	mu      sync.Mutex // guards what follows
 	links   map[peer.ID]*link
+	dialled map[peer.ID]int // who is being dialled for a link
 	changes []change
 	changed chan struct{} // one token when there may be changes
 }
@@ -78,15 +108,22 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		self: wire.PeerID(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Log,
 		events: make(chan queued, MaxEvents), strangers: make(chan struct{}, MaxStrangerEvents),
 		serving: make(chan struct{}, MaxServingTotal),
-		links:   map[peer.ID]*link{}, changed: make(chan struct{}, 1),
+		links:   map[peer.ID]*link{}, dialled: map[peer.ID]int{}, changed: make(chan struct{}, 1),
+		relays: map[peer.ID]*kept{}, wide: cfg.Wide || cfg.Public, public: cfg.Public,
+	}
+	cfg.Wide = h.wide
+	if h.bootstrap, err = parseBootstrap(cfg.Bootstrap); err != nil {
+		return nil, err
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	h.ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if h.host, h.closeAll, err = newHost(key, gate{h}); err != nil {
+	if h.parts, err = newParts(key, h, cfg); err != nil {
+		h.cancel()
 		return nil, fmt.Errorf("p2p: %w", err)
 	}
+	h.host, h.punch = h.parts.host, h.parts.punch
 	if err := h.begin(cfg); err != nil {
 		h.Close()
 		return nil, err
@@ -95,21 +132,22 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 }
 
 func (h *Host) begin(cfg Config) error {
-	h.work.Go(h.settle)
-	h.host.SetStreamHandler(protoFrame, h.receiveFrames)
-	h.host.SetStreamHandler(protoChunk, h.serveChunks)
-	h.host.Network().Notify(&network.NotifyBundle{ConnectedF: h.connected, DisconnectedF: h.disconnected})
-	identified, err := h.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted))
-	if err != nil {
-		return fmt.Errorf("p2p: %w", err)
+	if !h.public {
+		if err := h.beginLinks(); err != nil {
+			return err
+		}
 	}
-	h.work.Go(func() { h.learn(identified) })
 	addrs, err := listenAddrs(cfg.Listen, cfg.Port)
 	if err != nil {
 		return err
 	}
 	if err := h.listen(addrs, len(cfg.Listen) > 0); err != nil {
 		return err
+	}
+	if h.wide {
+		if err := h.beginWide(); err != nil {
+			return fmt.Errorf("p2p: %w", err)
+		}
 	}
 	if cfg.MDNS {
 		h.lan = mdns.NewMdnsService(h.host, serviceLAN, (*neighbours)(h))
@@ -121,6 +159,75 @@ func (h *Host) begin(cfg Config) error {
 	}
 	return nil
 }
+
+// beginLinks begins what a device has and a public host has not.
+func (h *Host) beginLinks() error {
+	h.work.Go(h.settle)
+	h.host.SetStreamHandler(protoFrame, h.receiveFrames)
+	h.host.SetStreamHandler(protoChunk, h.serveChunks)
+	h.host.Network().Notify(&network.NotifyBundle{
+		ConnectedF: h.connected,
+		DisconnectedF: func(n network.Network, c network.Conn) {
+			h.disconnected(n, c)
+			h.relayGone(c.RemotePeer())
+		},
+	})
+	identified, err := h.host.EventBus().Subscribe([]any{new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated)})
+	if err != nil {
+		return fmt.Errorf("p2p: %w", err)
+	}
+	h.work.Go(func() { h.learn(identified) })
+	return nil
+}
+
+// beginWide begins what reaches beyond the local network.
+func (h *Host) beginWide() (err error) {
+	bus := h.host.EventBus()
+	if h.emitCircuits, err = bus.Emitter(new(event.EvtAutoRelayAddrsUpdated), eventbus.Stateful); err != nil {
+		return err
+	}
+	if err := h.startDHT(); err != nil {
+		return err
+	}
+	if h.public {
+		h.relay, err = h.serveCircuits()
+		for _, info := range h.bootstrap {
+			h.work.Go(func() { h.join(info) })
+		}
+		return err
+	}
+	found, err := bus.Subscribe(new(event.EvtHostReachableAddrsChanged))
+	if err != nil {
+		return err
+	}
+	tell, err := bus.Emitter(new(event.EvtLocalReachabilityChanged), eventbus.Stateful)
+	if err != nil {
+		return errors.Join(err, found.Close())
+	}
+	h.work.Go(func() { h.watchReach(found, tell) })
+	h.keep(rankBootstrap, h.bootstrap, false)
+	return nil
+}
+
+// join connects a public host to another until that has worked once; from then
+// on the DHT finds its way.
+func (h *Host) join(info peer.AddrInfo) {
+	for wait := reserveFirst; h.ctx.Err() == nil; wait = min(2*wait, reserveMost) {
+		ctx, cancel := context.WithTimeout(h.ctx, openTimeout)
+		h.clearBackoff(info.ID)
+		err := h.host.Connect(ctx, info)
+		cancel()
+		if err == nil {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-h.ctx.Done():
+		}
+	}
+}
+
+func (h *Host) clearBackoff(id peer.ID) { h.parts.swarm.Backoff().Clear(id) }
 
 // listen listens on every address; asked ones must all work, of the others one
 // is enough (a machine may lack IPv6).
@@ -156,9 +263,16 @@ func (h *Host) shut() error {
 	if h.lan != nil {
 		errs = append(errs, h.lan.Close())
 	}
-	if h.closeAll != nil {
-		errs = append(errs, h.closeAll())
+	if h.relay != nil {
+		errs = append(errs, h.relay.Close())
 	}
+	if h.dht != nil {
+		errs = append(errs, h.dht.Close())
+	}
+	if h.emitCircuits != nil {
+		defer h.emitCircuits.Close()
+	}
+	errs = append(errs, h.parts.close())
 	h.work.Wait()
 	return errors.Join(errs...)
 }
@@ -176,7 +290,10 @@ func (h *Host) Addrs() []string {
 	if err != nil {
 		addrs = h.host.Network().ListenAddresses()
 	}
-	return textAddrs(append(addrs, h.host.Addrs()...))
+	addrs = slices.DeleteFunc(append(addrs, h.host.Addrs()...), func(a multiaddr.Multiaddr) bool {
+		return len(a) == 1 // the listener that waits behind relays calls itself /p2p-circuit
+	})
+	return textAddrs(addrs)
 }
 
 // Serve says who answers when peers fetch, and which peers are contacts. Until
@@ -192,22 +309,54 @@ func (h *Host) isKnown(p wire.PeerID) bool {
 }
 
 // Dial connects to exactly this peer: whoever answers must prove its key. It
-// returns nil when a link is up already. Hints that are no addresses are
-// passed over. The error is the network's or the peer's.
+// returns nil when a link is up already. Of the ways that are known direct ones
+// are tried first, those through relays soon after. Hints that are no addresses
+// are passed over. The error is the network's or the peer's.
 func (h *Host) Dial(ctx context.Context, to wire.PeerID, hints []string) error {
 	id, err := peerID(to)
 	if err != nil {
 		return err
 	}
-	if h.host.Network().Connectedness(id) == network.Connected {
+	h.mu.Lock()
+	h.dialled[id]++
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.dialled[id]--; h.dialled[id] == 0 {
+			delete(h.dialled, id)
+		}
+	}()
+	if h.adopt(id) {
 		return nil
 	}
-	if sw, ok := h.host.Network().(*swarm.Swarm); ok {
-		sw.Backoff().Clear(id) // our callers wait between attempts themselves
+	h.clearBackoff(id) // our callers wait between attempts themselves
+	addrs := parseAddrs(hints)
+	if !h.wide {
+		h.host.Peerstore().AddAddrs(id, addrs, peerstore.TempAddrTTL)
+		_, err = h.host.Network().DialPeer(network.WithForceDirectDial(ctx, "kith"), id)
+		return err
 	}
-	h.host.Peerstore().AddAddrs(id, parseAddrs(hints), peerstore.TempAddrTTL)
-	_, err = h.host.Network().DialPeer(network.WithForceDirectDial(ctx, "kith"), id)
+	addrs = append(addrs, h.through(id)...)
+	h.host.Peerstore().AddAddrs(id, addrs, peerstore.TempAddrTTL)
+	if slices.ContainsFunc(addrs, circuit) {
+		h.awaitPunch(ctx)
+	}
+	_, err = h.host.Network().DialPeer(ctx, id)
 	return err
+}
+
+// adopt makes a link of connections that there are already, made for the DHT
+// or before anybody wanted one. It reports whether there is a link.
+func (h *Host) adopt(id peer.ID) bool {
+	if h.link(id) != nil {
+		return true
+	}
+	conns := h.host.Network().ConnsToPeer(id)
+	for _, c := range conns {
+		h.attach(c, true)
+	}
+	return len(conns) > 0
 }
 
 // Recv waits for the next event. It returns ctx's error, or an error once the
@@ -270,18 +419,30 @@ func (h *Host) learn(identified event.Subscription) {
 			if !ok {
 				return
 			}
-			done := e.(event.EvtPeerIdentificationCompleted)
+			done, ok := e.(event.EvtPeerIdentificationCompleted)
+			if !ok {
+				h.relearn(e.(event.EvtPeerProtocolsUpdated))
+				continue
+			}
 			p, ok := wireID(done.Peer)
 			l := h.link(done.Peer)
 			if !ok || l == nil || !h.isKnown(p) || len(done.ListenAddrs) == 0 {
 				continue
 			}
+			h.offered(done.Peer, protocol.ConvertToStrings(done.Protocols), done.ListenAddrs)
 			select {
 			case <-l.up: // first
 				h.post(wire.LinkEvent{Kind: wire.LinkAddrs, Peer: p, Addrs: textAddrs(done.ListenAddrs)})
 			case <-l.ctx.Done():
 			}
 		}
+	}
+}
+
+// relearn takes note of a contact that relays from now on.
+func (h *Host) relearn(e event.EvtPeerProtocolsUpdated) {
+	if p, ok := wireID(e.Peer); ok && h.isKnown(p) {
+		h.offered(e.Peer, protocol.ConvertToStrings(e.Added), h.host.Peerstore().Addrs(e.Peer))
 	}
 }
 
@@ -316,18 +477,26 @@ func (g gate) InterceptSecured(d network.Direction, id peer.ID, _ network.ConnMu
 	if !ok {
 		return false
 	}
-	return d == network.DirOutbound || g.h.isKnown(p) || g.h.strangerCount() < MaxStrangers
+	most := MaxStrangers
+	if g.h.public {
+		most = MaxGuests
+	}
+	return d == network.DirOutbound || g.h.isKnown(p) || g.h.strangerCount() < most
 }
 
 // InterceptUpgraded implements connmgr.ConnectionGater.
 func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
+// strangerCount counts peers that came by themselves and are no contacts.
 func (h *Host) strangerCount() int {
-	n := 0
-	for _, id := range h.host.Network().Peers() {
-		if p, ok := wireID(id); ok && !h.isKnown(p) {
-			n++
+	strangers := map[peer.ID]bool{}
+	for _, c := range h.host.Network().Conns() {
+		if c.Stat().Direction != network.DirInbound {
+			continue
+		}
+		if p, ok := wireID(c.RemotePeer()); ok && !h.isKnown(p) {
+			strangers[c.RemotePeer()] = true
 		}
 	}
-	return n
+	return len(strangers)
 }

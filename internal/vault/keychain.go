@@ -24,6 +24,10 @@ var (
 	errForgetful = errors.New("gave back another secret")
 )
 
+// KeychainWorks reports whether this system's keychain keeps what it is given. It
+// tries with a throw-away item, which takes a moment.
+func KeychainWorks() bool { return newKeychain().works() }
+
 // works finds out by doing: a throw-away item is set, read back and deleted.
 func (k keychain) works() bool {
 	name := "probe-" + randomHex(idSize)

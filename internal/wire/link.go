@@ -15,10 +15,13 @@ const (
 	LinkUp LinkKind = 2
 	// LinkDown: the last connection with a peer went.
 	LinkDown LinkKind = 3
-	// LinkFound: a peer was seen nearby; LinkEvent.Addrs says where.
+	// LinkFound: a peer was seen nearby, or left word of where it is;
+	// LinkEvent.Addrs says where.
 	LinkFound LinkKind = 4
 	// LinkAddrs: a connected peer told where it listens, in LinkEvent.Addrs.
 	LinkAddrs LinkKind = 5
+	// LinkDirect: a link that went through a relay does so no more.
+	LinkDirect LinkKind = 6
 )
 
 // LinkEvent is something that happened between this device and a peer. Peer is
@@ -27,6 +30,15 @@ type LinkEvent struct {
 	Kind  LinkKind
 	Peer  PeerID
 	Frame []byte
+	Addrs []string
+	// Relayed says of LinkUp that the link goes through a relay: it carries
+	// frames and no chunks.
+	Relayed bool
+}
+
+// RelayHint is a relay as it is told of: its key, and host:port of it.
+type RelayHint struct {
+	Peer  PeerID
 	Addrs []string
 }
 

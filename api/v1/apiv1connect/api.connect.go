@@ -66,6 +66,8 @@ const (
 	KithAddRelayProcedure = "/kith.api.v1.Kith/AddRelay"
 	// KithRemoveRelayProcedure is the fully-qualified name of the Kith's RemoveRelay RPC.
 	KithRemoveRelayProcedure = "/kith.api.v1.Kith/RemoveRelay"
+	// KithReachProcedure is the fully-qualified name of the Kith's Reach RPC.
+	KithReachProcedure = "/kith.api.v1.Kith/Reach"
 	// KithStopProcedure is the fully-qualified name of the Kith's Stop RPC.
 	KithStopProcedure = "/kith.api.v1.Kith/Stop"
 )
@@ -101,6 +103,8 @@ type KithClient interface {
 	AddRelay(context.Context, *connect.Request[v1.AddRelayRequest]) (*connect.Response[v1.AddRelayResponse], error)
 	// RemoveRelay stops using a relay.
 	RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error)
+	// Reach says how this node is reached, as far as it knows now.
+	Reach(context.Context, *connect.Request[v1.ReachRequest]) (*connect.Response[v1.ReachResponse], error)
 	// Stop ends the node when everything in hand is durable.
 	Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error)
 }
@@ -194,6 +198,12 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(kithMethods.ByName("RemoveRelay")),
 			connect.WithClientOptions(opts...),
 		),
+		reach: connect.NewClient[v1.ReachRequest, v1.ReachResponse](
+			httpClient,
+			baseURL+KithReachProcedure,
+			connect.WithSchema(kithMethods.ByName("Reach")),
+			connect.WithClientOptions(opts...),
+		),
 		stop: connect.NewClient[v1.StopRequest, v1.StopResponse](
 			httpClient,
 			baseURL+KithStopProcedure,
@@ -218,6 +228,7 @@ type kithClient struct {
 	relays      *connect.Client[v1.RelaysRequest, v1.RelaysResponse]
 	addRelay    *connect.Client[v1.AddRelayRequest, v1.AddRelayResponse]
 	removeRelay *connect.Client[v1.RemoveRelayRequest, v1.RemoveRelayResponse]
+	reach       *connect.Client[v1.ReachRequest, v1.ReachResponse]
 	stop        *connect.Client[v1.StopRequest, v1.StopResponse]
 }
 
@@ -286,6 +297,11 @@ func (c *kithClient) RemoveRelay(ctx context.Context, req *connect.Request[v1.Re
 	return c.removeRelay.CallUnary(ctx, req)
 }
 
+// Reach calls kith.api.v1.Kith.Reach.
+func (c *kithClient) Reach(ctx context.Context, req *connect.Request[v1.ReachRequest]) (*connect.Response[v1.ReachResponse], error) {
+	return c.reach.CallUnary(ctx, req)
+}
+
 // Stop calls kith.api.v1.Kith.Stop.
 func (c *kithClient) Stop(ctx context.Context, req *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error) {
 	return c.stop.CallUnary(ctx, req)
@@ -322,6 +338,8 @@ type KithHandler interface {
 	AddRelay(context.Context, *connect.Request[v1.AddRelayRequest]) (*connect.Response[v1.AddRelayResponse], error)
 	// RemoveRelay stops using a relay.
 	RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error)
+	// Reach says how this node is reached, as far as it knows now.
+	Reach(context.Context, *connect.Request[v1.ReachRequest]) (*connect.Response[v1.ReachResponse], error)
 	// Stop ends the node when everything in hand is durable.
 	Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error)
 }
@@ -411,6 +429,12 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(kithMethods.ByName("RemoveRelay")),
 		connect.WithHandlerOptions(opts...),
 	)
+	kithReachHandler := connect.NewUnaryHandler(
+		KithReachProcedure,
+		svc.Reach,
+		connect.WithSchema(kithMethods.ByName("Reach")),
+		connect.WithHandlerOptions(opts...),
+	)
 	kithStopHandler := connect.NewUnaryHandler(
 		KithStopProcedure,
 		svc.Stop,
@@ -445,6 +469,8 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 			kithAddRelayHandler.ServeHTTP(w, r)
 		case KithRemoveRelayProcedure:
 			kithRemoveRelayHandler.ServeHTTP(w, r)
+		case KithReachProcedure:
+			kithReachHandler.ServeHTTP(w, r)
 		case KithStopProcedure:
 			kithStopHandler.ServeHTTP(w, r)
 		default:
@@ -506,6 +532,10 @@ func (UnimplementedKithHandler) AddRelay(context.Context, *connect.Request[v1.Ad
 
 func (UnimplementedKithHandler) RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.RemoveRelay is not implemented"))
+}
+
+func (UnimplementedKithHandler) Reach(context.Context, *connect.Request[v1.ReachRequest]) (*connect.Response[v1.ReachResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Reach is not implemented"))
 }
 
 func (UnimplementedKithHandler) Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error) {

@@ -512,10 +512,12 @@ func (x *Streams) GetHeard() uint64 {
 }
 
 type Stream struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Chain         []byte                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
-	MadeS         int64                  `protobuf:"varint,2,opt,name=made_s,json=madeS,proto3" json:"made_s,omitempty"`
-	Used          uint32                 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Chain []byte                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
+	MadeS int64                  `protobuf:"varint,2,opt,name=made_s,json=madeS,proto3" json:"made_s,omitempty"`
+	Used  uint32                 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	// The pair's secret for rendezvous.
+	Pair          []byte `protobuf:"bytes,4,opt,name=pair,proto3" json:"pair,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -571,6 +573,13 @@ func (x *Stream) GetUsed() uint32 {
 	return 0
 }
 
+func (x *Stream) GetPair() []byte {
+	if x != nil {
+		return x.Pair
+	}
+	return nil
+}
+
 type Inbound struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reader []byte                 `protobuf:"bytes,1,opt,name=reader,proto3" json:"reader,omitempty"`
@@ -587,7 +596,9 @@ type Inbound struct {
 	Said uint64 `protobuf:"varint,7,opt,name=said,proto3" json:"said,omitempty"`
 	// When nothing more is expected, since a later stream was told of; 0 while there
 	// is none.
-	QuietS        int64 `protobuf:"varint,8,opt,name=quiet_s,json=quietS,proto3" json:"quiet_s,omitempty"`
+	QuietS int64 `protobuf:"varint,8,opt,name=quiet_s,json=quietS,proto3" json:"quiet_s,omitempty"`
+	// The pair's secret for rendezvous; none of an invite's.
+	Pair          []byte `protobuf:"bytes,9,opt,name=pair,proto3" json:"pair,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -676,6 +687,13 @@ func (x *Inbound) GetQuietS() int64 {
 		return x.QuietS
 	}
 	return 0
+}
+
+func (x *Inbound) GetPair() []byte {
+	if x != nil {
+		return x.Pair
+	}
+	return nil
 }
 
 type Part struct {
@@ -1425,11 +1443,12 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x03day\x18\t \x01(\x03R\x03day\x12\x18\n" +
 	"\aanswers\x18\n" +
 	" \x01(\rR\aanswers\x12\x14\n" +
-	"\x05heard\x18\v \x01(\x04R\x05heard\"I\n" +
+	"\x05heard\x18\v \x01(\x04R\x05heard\"]\n" +
 	"\x06Stream\x12\x14\n" +
 	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x15\n" +
 	"\x06made_s\x18\x02 \x01(\x03R\x05madeS\x12\x12\n" +
-	"\x04used\x18\x03 \x01(\rR\x04used\"\xd6\x01\n" +
+	"\x04used\x18\x03 \x01(\rR\x04used\x12\x12\n" +
+	"\x04pair\x18\x04 \x01(\fR\x04pair\"\xea\x01\n" +
 	"\aInbound\x12\x16\n" +
 	"\x06reader\x18\x01 \x01(\fR\x06reader\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x15\n" +
@@ -1438,7 +1457,8 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\areached\x18\x05 \x01(\x04R\areached\x12\x12\n" +
 	"\x04read\x18\x06 \x01(\x04R\x04read\x12\x12\n" +
 	"\x04said\x18\a \x01(\x04R\x04said\x12\x17\n" +
-	"\aquiet_s\x18\b \x01(\x03R\x06quietS\"6\n" +
+	"\aquiet_s\x18\b \x01(\x03R\x06quietS\x12\x12\n" +
+	"\x04pair\x18\t \x01(\fR\x04pair\"6\n" +
 	"\x04Part\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
