@@ -219,18 +219,19 @@ func TestBoxing_BG08_whatDoesNotOpenIsPassedOver(t *testing.T) {
 			}
 		}
 	}
-	say(t, alice, bob, "after it")
+	for i := range box.Window + 8 {
+		say(t, alice, bob, fmt.Sprint("after it ", i))
+	}
 	w.Advance(time.Minute)
 	alice.Switch(false)
 	bob.Switch(true)
 	w.Advance(3 * time.Hour)
-	state(t, bob, alice, "after it")
-	if got := len(bob.Timeline(alice)); got != 3 {
+	if got := len(bob.Timeline(alice)); got != box.Window+10 {
 		t.Errorf("bob has %d messages", got)
 	}
 	alice.Switch(true) // what could not be read is handed over when they meet
 	w.Advance(time.Hour)
-	check(t, alice, bob, 3, 1)
+	check(t, alice, bob, box.Window+10, 1)
 }
 
 // TestBoxing_BG07_nobodyHasUsWriteForEver: boxes that the other side fills itself are
