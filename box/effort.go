@@ -42,7 +42,7 @@ func hard(c []byte, solution [16]byte, effort uint32) bool {
 
 // VerifyWork reports whether work of at least this effort was done to put something
 // into a box at a relay on a day (days since 1970). No effort needs no work. It takes
-// some microseconds. BX-09.
+// some microseconds. Source: docs/spec/box.md, BX-09.
 func VerifyWork(w *Work, relay RelayID, day uint32, b [32]byte, effort uint32) bool {
 	if effort == 0 {
 		return true
@@ -77,7 +77,8 @@ func VerifyWork(w *Work, relay RelayID, day uint32, b [32]byte, effort uint32) b
 
 // Solve does work of an effort: it tries nonces until one has a solution that is rare
 // enough, about effort/2 of them at 10 ms each. It asks stop now and then and gives up
-// when that says so; ok tells whether there is a result.
+// when that says so; ok tells whether there is a result. More than [MaxEffort] is not
+// tried, none needs no work. It takes 4 MB of memory. Source: docs/spec/box.md, BX-09.
 func Solve(relay RelayID, day uint32, b [32]byte, effort uint32, stop func() bool) (w Work, ok bool) {
 	if effort == 0 || effort > MaxEffort {
 		return Work{}, effort == 0
@@ -106,6 +107,11 @@ type sums struct {
 	from [][2]uint32
 }
 
+// reset empties a layer and makes room for n.
+func (s *sums) reset(n int) {
+	s.left, s.from = slices.Grow(s.left[:0], n), slices.Grow(s.from[:0], n)
+}
+
 type solver struct {
 	layers [3]sums
 	head   []int32 // of each bucket, the last that fell into it
@@ -115,16 +121,21 @@ type solver struct {
 // solutions finds sums of eight words that are zero.
 func (s *solver) solutions(c []byte) (all [][puzzleTerms]uint32) {
 	first := &s.layers[0]
-	first.left, first.from = first.left[:0], first.from[:0]
+	first.reset(puzzleWords)
+	text := append(slices.Clip(c), 0, 0, 0, 0)
 	for j := uint32(0); j < puzzleWords; j += 4 {
-		sum := sha256.Sum256(binary.BigEndian.AppendUint32(c[:len(c):len(c)], j/4))
+		binary.BigEndian.PutUint32(text[len(c):], j/4)
+		sum := sha256.Sum256(text)
 		for i := range uint32(4) {
 			first.left = append(first.left, binary.BigEndian.Uint64(sum[8*i:])>>4)
 			first.from = append(first.from, [2]uint32{j + i, j + i})
 		}
 	}
-	s.pair(first, &s.layers[1], 60-puzzleBits, func(uint64) bool { return true })
-	s.pair(&s.layers[1], &s.layers[2], 60-2*puzzleBits, func(uint64) bool { return true })
+	for i := range 2 {
+		// About as many pairs agree in 15 bits as there are words.
+		s.layers[i+1].reset(puzzleWords + puzzleWords/16)
+		s.pair(&s.layers[i], &s.layers[i+1], 60-(i+1)*puzzleBits, func(uint64) bool { return true })
+	}
 	var last sums
 	s.pair(&s.layers[2], &last, 60-3*puzzleBits, func(left uint64) bool { return left == 0 })
 	for _, pair := range last.from {
@@ -135,10 +146,10 @@ func (s *solver) solutions(c []byte) (all [][puzzleTerms]uint32) {
 	return all
 }
 
-// pair adds up all pairs of a layer that agree in the 15 bits above shift.
+// pair adds to a layer the sums of all pairs of the one before it that agree in the 15
+// bits above shift.
 func (s *solver) pair(in, out *sums, shift int, keep func(uint64) bool) {
 	const buckets = 1 << puzzleBits
-	out.left, out.from = out.left[:0], out.from[:0]
 	s.head = slices.Grow(s.head[:0], buckets)[:buckets]
 	s.next = slices.Grow(s.next[:0], len(in.left))[:len(in.left)]
 	for i := range s.head {

@@ -126,7 +126,7 @@ func ParseReader(b []byte) (*Reader, error) {
 	s := cryptobyte.String(b)
 	var version, n uint8
 	r := &Reader{keys: make([]keys, 0, Window)}
-	if !s.ReadUint8(&version) || version != readerVersion || !s.ReadUint64(&r.next) || !s.CopyBytes(r.ck[:]) || !s.ReadUint8(&n) || n > Window {
+	if !s.ReadUint8(&version) || version != readerVersion || !s.ReadUint64(&r.next) || !s.CopyBytes(r.ck[:]) || !s.ReadUint8(&n) {
 		return nil, ErrMalformed
 	}
 	for range n {
@@ -137,10 +137,10 @@ func ParseReader(b []byte) (*Reader, error) {
 		}
 		r.keys = append(r.keys, k)
 	}
-	// A window as fill leaves it, and nothing else.
+	// A window as fill leaves it, and nothing else; so it has no more than Window keys.
 	full := r.next == MaxIndex
 	if len(r.keys) > 0 {
-		full = r.keys[0].Index < MaxIndex && r.next == end(r.keys[0].Index)
+		full = r.next == end(r.keys[0].Index)
 	}
 	if !s.Empty() || !full {
 		return nil, ErrMalformed

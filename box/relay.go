@@ -41,7 +41,7 @@ func IsRelay(text string) bool { return strings.HasPrefix(text, scheme) }
 func ParseRelay(link string) (Relay, error) {
 	rest, ok := strings.CutPrefix(link, scheme)
 	key, addrs, found := strings.Cut(rest, "@")
-	if !ok || !found || key != strings.ToLower(key) {
+	if !ok || !found {
 		return Relay{}, ErrMalformed
 	}
 	b, err := base.DecodeString(strings.ToUpper(key))
@@ -50,7 +50,7 @@ func ParseRelay(link string) (Relay, error) {
 	}
 	r := Relay{Key: [32]byte(b), Addrs: strings.SplitN(addrs, ",", MaxAddrs+1)}
 	if len(r.Addrs) > MaxAddrs || r.String() != link {
-		return Relay{}, ErrMalformed // String tells apart what base 32 decodes alike
+		return Relay{}, ErrMalformed // String tells apart what base 32 and ToUpper make alike
 	}
 	for i, a := range r.Addrs {
 		if !ValidAddr(a) || slices.Contains(r.Addrs[:i], a) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -269,81 +270,120 @@ func answerReply(t *testing.T, v vector) (vector, error) {
 	return out, nil
 }
 
-func makeVectors(t *testing.T) (all []vector) {
+// scribe writes vectors: what it gives the code, and what comes out.
+type scribe struct {
+	t      *testing.T
+	all    []vector
+	chain  *box.Chain
+	reader *box.Reader
+	put    *box.Put // of its first box
+	del    *box.Delete
+}
+
+func makeVectors(t *testing.T) []vector {
 	cryptotest.SetGlobalRandom(t, 1)
-	hexOf := hex.EncodeToString
-	add := func(kind, name, expect string, fields ...string) {
-		v := append(vector{"kind", kind, "name", name}, append(fields, "expect", expect)...)
-		out, err := answer(t, v)
-		if !errors.Is(err, outcomes[expect]) || (outcomes[expect] == nil) != (err == nil) {
-			t.Fatalf("%s %s: %v", kind, name, err)
-		}
-		all = append(all, append(v, out...))
+	s := &scribe{t: t}
+	s.chain, s.reader = pair(0)
+	s.chains()
+	s.put = seal(t, s.chain, []byte("a part"))
+	var err error
+	if s.del, err = s.reader.Delete(s.put.Box); err != nil {
+		t.Fatal(err)
 	}
-	ones := func(b byte) string { f := fill(b); return hexOf(f[:]) }
-	add("chain", "published", "ok", "root", ones(0), "writer", ones(1), "reader", ones(2))
-	add("chain", "the other direction", "ok", "root", ones(0), "writer", ones(2), "reader", ones(1))
-	add("chain", "inviter's, of an invite", "ok", "root", ones(0), "writer", hexOf(sha([]byte("drop/1 inviter"))), "reader", hexOf(sha([]byte("drop/1 taker"))))
+	s.cells()
+	s.signed()
+	s.requests()
+	s.answers()
+	s.work()
+	s.links()
+	return s.all
+}
 
-	c, r := pair(0)
-	add("chain state", "new", "ok", "input", hexOf(marshal(t, c)))
-	add("chain state", "at its end", "ok", "input", hexOf(chainAt(t, box.MaxIndex)))
-	add("chain state", "beyond", "malformed", "input", hexOf(chainAt(t, box.MaxIndex+1)))
-	add("chain state", "version 2", "malformed", "input", hexOf(with(marshal(t, c), 0, 2)))
-	add("chain state", "a byte more", "malformed", "input", hexOf(append(marshal(t, c), 0)))
-	reader := hexOf(marshal(t, r))
-	add("reader state", "new", "ok", "input", reader)
-	add("reader state", "at its end", "ok", "input", hexOf(readerAt(t, box.MaxIndex-box.Window)))
-	add("reader state", "beyond", "malformed", "input", hexOf(readerAt(t, box.MaxIndex-box.Window+1)))
-	add("reader state", "window not full", "malformed", "input", hexOf(append(with(marshal(t, r), 41, 31)[:42], marshal(t, r)[42+104:]...)))
+func (s *scribe) add(kind, name, expect string, fields ...string) {
+	s.t.Helper()
+	v := append(vector{"kind", kind, "name", name}, append(fields, "expect", expect)...)
+	out, err := answer(s.t, v)
+	if !errors.Is(err, outcomes[expect]) || (outcomes[expect] == nil) != (err == nil) {
+		s.t.Fatalf("%s %s: %v", kind, name, err)
+	}
+	s.all = append(s.all, append(v, out...))
+}
 
-	p := seal(t, c, []byte("a part"))
+// ones is 32 bytes of one value.
+func ones(b byte) string {
+	f := fill(b)
+	return hex.EncodeToString(f[:])
+}
+
+func (s *scribe) chains() {
+	s.add("chain", "published", "ok", "root", ones(0), "writer", ones(1), "reader", ones(2))
+	s.add("chain", "the other direction", "ok", "root", ones(0), "writer", ones(2), "reader", ones(1))
+	s.add("chain", "inviter's, of an invite", "ok", "root", ones(0), "writer", hex.EncodeToString(sha([]byte("drop/1 inviter"))), "reader", hex.EncodeToString(sha([]byte("drop/1 taker"))))
+
+	c, r := s.chain, s.reader
+	s.add("chain state", "new", "ok", "input", hex.EncodeToString(marshal(s.t, c)))
+	s.add("chain state", "at its end", "ok", "input", hex.EncodeToString(chainAt(s.t, box.MaxIndex)))
+	s.add("chain state", "beyond", "malformed", "input", hex.EncodeToString(chainAt(s.t, box.MaxIndex+1)))
+	s.add("chain state", "version 2", "malformed", "input", hex.EncodeToString(with(marshal(s.t, c), 0, 2)))
+	s.add("chain state", "a byte more", "malformed", "input", hex.EncodeToString(append(marshal(s.t, c), 0)))
+	s.add("reader state", "new", "ok", "input", hex.EncodeToString(marshal(s.t, r)))
+	s.add("reader state", "at its end", "ok", "input", hex.EncodeToString(readerAt(s.t, box.MaxIndex-box.Window)))
+	s.add("reader state", "beyond", "malformed", "input", hex.EncodeToString(readerAt(s.t, box.MaxIndex-box.Window+1)))
+	s.add("reader state", "window not full", "malformed", "input", hex.EncodeToString(append(with(marshal(s.t, r), 41, 31)[:42], marshal(s.t, r)[42+104:]...)))
+}
+
+func (s *scribe) cells() {
+	p, reader := s.put, hex.EncodeToString(marshal(s.t, s.reader))
 	cell := func(name, expect string, b [32]byte, expiry uint32, cell []byte, more ...string) {
-		add("cell", name, expect, append([]string{"reader", reader, "box", hexOf(b[:]), "expiry", fmt.Sprint(expiry), "cell", hexOf(cell)}, more...)...)
+		s.add("cell", name, expect, append([]string{"reader", reader, "box", hex.EncodeToString(b[:]), "expiry", fmt.Sprint(expiry), "cell", hex.EncodeToString(cell)}, more...)...)
 	}
-	cell("a part", "ok", p.Box, p.Expiry, p.Cell, "drawn", hexOf(p.Cell[:24]))
+	cell("a part", "ok", p.Box, p.Expiry, p.Cell, "drawn", hex.EncodeToString(p.Cell[:24]))
 	ref, _, _ := refChain(fill(0), fill(1), fill(2), 2)
-	cell("nothing in it", "ok", ref[1].box, 0, refCell(t, ref[1], 0, make([]byte, 24), make([]byte, 4056)), "drawn", hexOf(make([]byte, 24)))
+	cell("nothing in it", "ok", ref[1].box, 0, refCell(s.t, ref[1], 0, make([]byte, 24), make([]byte, 4056)), "drawn", hex.EncodeToString(make([]byte, 24)))
 	cell("the day after", "does not open", p.Box, p.Expiry+1, p.Cell)
 	cell("another box", "does not open", ref[1].box, p.Expiry, p.Cell)
 	cell("a bit of the last byte", "does not open", p.Box, p.Expiry, with(p.Cell, 4095, p.Cell[4095]^0x80))
-	cell("zeros that are none", "does not open", ref[1].box, 0, refCell(t, ref[1], 0, make([]byte, 24), with(make([]byte, 4056), 4055, 1)))
-	cell("longer than it is", "does not open", ref[1].box, 0, refCell(t, ref[1], 0, make([]byte, 24), with(make([]byte, 4056), 0, 16)))
+	cell("zeros that are none", "does not open", ref[1].box, 0, refCell(s.t, ref[1], 0, make([]byte, 24), with(make([]byte, 4056), 4055, 1)))
+	cell("longer than it is", "does not open", ref[1].box, 0, refCell(s.t, ref[1], 0, make([]byte, 24), with(make([]byte, 4056), 0, 16)))
+}
 
-	del, err := r.Delete(p.Box)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put, deletion := marshal(t, p), marshal(t, del)
-	add("put", "good", "ok", "input", hexOf(put))
-	add("put", "another day", "not signed", "input", hexOf(with(put, 35, put[35]+1)))
-	add("put", "a byte less", "malformed", "input", hexOf(put[1:]))
-	add("deletion", "good", "ok", "input", hexOf(deletion))
-	add("deletion", "signed as a put", "not signed", "input", hexOf(append(bytes.Clone(p.Box[:]), p.Sig[:]...)))
-	add("deletion", "of the neutral element", "not signed", "input", "01"+strings.Repeat("00", 31)+"01"+strings.Repeat("00", 63))
-	add("deletion", "a byte more", "malformed", "input", hexOf(append(deletion, 0)))
+func (s *scribe) signed() {
+	p := s.put
+	put, deletion := marshal(s.t, p), marshal(s.t, s.del)
+	s.add("put", "good", "ok", "input", hex.EncodeToString(put))
+	s.add("put", "another day", "not signed", "input", hex.EncodeToString(with(put, 35, put[35]+1)))
+	s.add("put", "a byte less", "malformed", "input", hex.EncodeToString(put[1:]))
+	s.add("deletion", "good", "ok", "input", hex.EncodeToString(deletion))
+	s.add("deletion", "signed as a put", "not signed", "input", hex.EncodeToString(append(bytes.Clone(p.Box[:]), p.Sig[:]...)))
+	s.add("deletion", "of the neutral element", "not signed", "input", "01"+strings.Repeat("00", 31)+"01"+strings.Repeat("00", 63))
+	s.add("deletion", "a byte more", "malformed", "input", hex.EncodeToString(append(deletion, 0)))
+}
 
-	q := requests(t)
-	q["put"].Put, q["put"].Box, q["delete"].Delete, q["delete"].Box = p, p.Box, del, p.Box
+func (s *scribe) requests() {
+	q := requests(s.t)
+	q["put"].Put, q["put"].Box, q["delete"].Delete, q["delete"].Box = s.put, s.put.Box, s.del, s.put.Box
 	for _, x := range []struct {
 		name  string
 		meant int
 	}{{"put", 4230}, {"get", 44}, {"delete", 106}, {"info", 42}} {
-		add("request", x.name, "ok", "input", hexOf(frameOf(t, q[x.name])[:x.meant]))
+		s.add("request", x.name, "ok", "input", hex.EncodeToString(frameOf(s.t, q[x.name])[:x.meant]))
 	}
-	get := frameOf(t, q["get"])[:44]
+	get := frameOf(s.t, q["get"])[:44]
 	for name, bad := range map[string][]byte{"wait too long": with(get, 43, 0x11)} {
-		add("request", name, "malformed", "input", hexOf(bad))
+		s.add("request", name, "malformed", "input", hex.EncodeToString(bad))
 	}
-	add("request", "version 2", "malformed", "input", hexOf(with(get, 0, 2)))
-	add("request", "operation 5", "malformed", "input", hexOf(with(get, 1, 5)))
+	s.add("request", "version 2", "malformed", "input", hex.EncodeToString(with(get, 0, 2)))
+	s.add("request", "operation 5", "malformed", "input", hex.EncodeToString(with(get, 1, 5)))
+}
 
+func (s *scribe) answers() {
+	p := s.put
 	reply := func(name, expect string, op box.Op, meant int, r box.Reply) {
-		add("answer", name, expect, "op", fmt.Sprint(op), "tag", "7", "box", hexOf(p.Box[:]), "input", hexOf(frameOf(t, &r)[:meant]))
+		s.add("answer", name, expect, "op", fmt.Sprint(op), "tag", "7", "box", hex.EncodeToString(p.Box[:]), "input", hex.EncodeToString(frameOf(s.t, &r)[:meant]))
 	}
 	found := box.Reply{Status: box.Found, Tag: 7, Day: 20000, Expiry: p.Expiry, Sig: p.Sig, Cell: p.Cell}
 	reply("found", "ok", box.OpGet, 4182, found)
-	reply("gone", "ok", box.OpPut, 82, box.Reply{Status: box.Gone, Tag: 7, Day: 20000, Sig: del.Sig})
+	reply("gone", "ok", box.OpPut, 82, box.Reply{Status: box.Gone, Tag: 7, Day: 20000, Sig: s.del.Sig})
 	reply("full", "ok", box.OpPut, 18, box.Reply{Status: box.Full, Tag: 7, Day: 20000, Effort: 8})
 	reply("miss", "ok", box.OpGet, 18, box.Reply{Status: box.Miss, Tag: 7, Day: 20000})
 	reply("told of itself", "ok", box.OpInfo, 18, box.Reply{Status: box.OK, Tag: 7, Day: 20000, Effort: 8})
@@ -353,16 +393,19 @@ func makeVectors(t *testing.T) (all []vector) {
 	reply("not deleted", "a lie", box.OpGet, 82, box.Reply{Status: box.Gone, Tag: 7, Day: 20000, Sig: p.Sig})
 	found.Expiry++
 	reply("found with another expiry", "a lie", box.OpGet, 4182, found)
-	miss := frameOf(t, &box.Reply{Status: box.Miss, Tag: 7})[:18]
-	add("answer", "status 10", "malformed", "op", "2", "tag", "7", "box", hexOf(p.Box[:]), "input", hexOf(with(miss, 1, 10)))
+	miss := frameOf(s.t, &box.Reply{Status: box.Miss, Tag: 7})[:18]
+	s.add("answer", "status 10", "malformed", "op", "2", "tag", "7", "box", hex.EncodeToString(p.Box[:]), "input", hex.EncodeToString(with(miss, 1, 10)))
+}
 
+func (s *scribe) work() {
+	p := s.put
 	relay := box.RelayID(fill(3))
 	w, ok := box.Solve(relay, 20000, p.Box, 8, never)
 	if !ok {
-		t.Fatal("no solution")
+		s.t.Fatal("no solution")
 	}
 	work := func(name, expect string, w box.Work, effort int) {
-		add("work", name, expect, "relay", hexOf(relay[:]), "day", "20000", "box", hexOf(p.Box[:]), "nonce", hexOf(w.Nonce[:]), "solution", hexOf(w.Solution[:]), "effort", fmt.Sprint(effort))
+		s.add("work", name, expect, "relay", hex.EncodeToString(relay[:]), "day", "20000", "box", hex.EncodeToString(p.Box[:]), "nonce", hex.EncodeToString(w.Nonce[:]), "solution", hex.EncodeToString(w.Solution[:]), "effort", fmt.Sprint(effort))
 	}
 	work("of effort 8", "ok", w, 8)
 	work("not of effort 1000000", "not enough work", w, 1000000)
@@ -372,24 +415,35 @@ func makeVectors(t *testing.T) (all []vector) {
 	copy(turned.Solution[:8], w.Solution[8:])
 	copy(turned.Solution[8:], w.Solution[:8])
 	work("halves swapped", "not enough work", turned, 1)
-
-	link := "kith-relay://" + someKey + "@"
-	add("relay", "three addresses", "ok", "input", link+"192.0.2.1:4400,[2001:db8::1]:4400,relay.example:443")
-	for _, bad := range []string{"192.0.2.1:04400", "[2001:db8::0:1]:1", "[::ffff:192.0.2.1]:1", "RELAY.example:1", "relay.example.:1", "127.1:1", "a:1,a:1", "a:1,b:1,c:1,d:1,e:1", ""} {
-		add("relay", "@"+bad, "malformed", "input", link+bad)
+	// Searched for: no solver gives these.
+	work("a word twice", "not enough work", box.Work{Nonce: [8]byte{6: 1, 7: 0x6f}, Solution: [16]byte(unhex(s.t, "182dca3357caca3373d8ebf2da6ffe88"))}, 1)
+	work("the last 15 bits are not zero", "not enough work", box.Work{Solution: [16]byte(unhex(s.t, "027f0c2a05f52ba0033b240806b92a6e"))}, 1)
+	var words []string
+	for i := 0; i < 16; i += 2 {
+		words = append(words, string(w.Solution[i:i+2]))
 	}
-	add("relay", "key in capitals", "malformed", "input", strings.ToUpper(link)+"a:1")
+	slices.Sort(words)
+	work("only the sum of all is zero", "not enough work", box.Work{Nonce: w.Nonce, Solution: [16]byte([]byte(strings.Join(words, "")))}, 1)
+}
+
+func (s *scribe) links() {
+	p := s.put
+	link := "kith-relay://" + someKey + "@"
+	s.add("relay", "three addresses", "ok", "input", link+"192.0.2.1:4400,[2001:db8::1]:4400,relay.example:443")
+	for _, bad := range []string{"192.0.2.1:04400", "[2001:db8::0:1]:1", "[::ffff:192.0.2.1]:1", "RELAY.example:1", "relay.example.:1", "127.1:1", "a:1,a:1", "a:1,b:1,c:1,d:1,e:1", ""} {
+		s.add("relay", "@"+bad, "malformed", "input", link+bad)
+	}
+	s.add("relay", "key in capitals", "malformed", "input", strings.ToUpper(link)+"a:1")
 
 	var ids []string
 	for i := range byte(8) {
 		ids = append(ids, ones(i))
 	}
-	add("order", "of eight relays", "ok", "box", hexOf(p.Box[:]), "relays", strings.Join(ids, " "))
+	s.add("order", "of eight relays", "ok", "box", hex.EncodeToString(p.Box[:]), "relays", strings.Join(ids, " "))
 	for _, n := range []int{1, 4052, 4053, 32416} {
-		add("message", fmt.Sprint(n), "ok", "bytes", fmt.Sprint(n), "of", "61")
+		s.add("message", fmt.Sprint(n), "ok", "bytes", fmt.Sprint(n), "of", "61")
 	}
 	for _, n := range []int{0, 32417} {
-		add("message", fmt.Sprint(n), "limit", "bytes", fmt.Sprint(n), "of", "61")
+		s.add("message", fmt.Sprint(n), "limit", "bytes", fmt.Sprint(n), "of", "61")
 	}
-	return all
 }

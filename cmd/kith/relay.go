@@ -30,6 +30,7 @@ const (
 
 // Relay runs a relay until ctx ends.
 func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
+	relaynet.TuneProcess()
 	key, err := relayKey(o.Home)
 	if err != nil {
 		return err

@@ -99,9 +99,10 @@ func (d *day) again(failed error) error {
 // holds once too often: of records that are gone or were replaced.
 func (d *day) write(tx *bbolt.Tx, changes []sealed, t *totals) (surplus []mark, err error) {
 	cells, ordered := tx.Bucket(bucketCells), tx.Bucket(bucketOrder)
+	scratch := make([]byte, 0, cellRecord+tagSize)
 	for _, c := range changes {
 		if old := cells.Get(c.mark[:]); old != nil {
-			r, err := d.decode(c.mark, old)
+			r, err := d.decode(scratch, c.mark, old)
 			if err != nil {
 				return nil, err
 			}

@@ -266,7 +266,7 @@ func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
 			if sealed == nil {
 				return nil
 			}
-			r, err = d.decode(m, sealed)
+			r, err = d.decode(nil, m, sealed)
 			ok = err == nil
 			return err
 		})
@@ -274,9 +274,9 @@ func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
 	return r, ok, err
 }
 
-// decode opens a stored value. Its box must be the one of its mark.
-func (d *day) decode(m mark, sealed []byte) (relay.Record, error) {
-	plain, err := d.keys.open(m, sealed)
+// decode opens a stored value. The record's cell is in scratch, if that has room.
+func (d *day) decode(scratch []byte, m mark, sealed []byte) (relay.Record, error) {
+	plain, err := d.keys.open(scratch, m, sealed)
 	if err != nil {
 		return relay.Record{}, err
 	}
@@ -298,6 +298,7 @@ func (d *day) lowest(visit func(relay.Ref) bool) (more bool, err error) {
 	err = guard(func() error {
 		return d.db.View(func(tx *bbolt.Tx) error {
 			c, cells := tx.Bucket(bucketOrder).Cursor(), tx.Bucket(bucketCells)
+			scratch := make([]byte, 0, cellRecord+tagSize)
 			for k, _ := c.First(); k != nil && more; k, _ = c.Next() {
 				if len(k) != orderSize {
 					return errDamaged
@@ -305,7 +306,7 @@ func (d *day) lowest(visit func(relay.Ref) bool) (more bool, err error) {
 				if k[0] != kindCell {
 					break // tombstones are behind
 				}
-				r, err := d.decode(mark(k[5:]), cells.Get(k[5:]))
+				r, err := d.decode(scratch, mark(k[5:]), cells.Get(k[5:]))
 				if err != nil || r.Cell == nil || r.Effort != binary.BigEndian.Uint32(k[1:]) {
 					return errDamaged
 				}

@@ -129,13 +129,19 @@ func (k *keys) mark(box [32]byte) (m mark) {
 	return m
 }
 
-// seal encrypts a value for its place: another mark, another day or a changed
-// bit do not open.
-func (k *keys) seal(m mark, plain []byte) []byte {
-	return k.sealFor(make([]byte, 0, nonceSize+len(plain)+tagSize), plain, k.bound(m))
+// seal encrypts a value for its place, in place: another mark, another day or a
+// changed bit do not open. buf is room for a nonce, the value, and has capacity for
+// a tag.
+func (k *keys) seal(m mark, buf []byte) []byte {
+	rand.Read(buf[:nonceSize])
+	plain := buf[nonceSize:]
+	return buf[:nonceSize+len(k.values.Seal(plain[:0], buf[:nonceSize], plain, k.bound(m)))]
 }
 
-func (k *keys) open(m mark, sealed []byte) ([]byte, error) { return k.openFor(nil, sealed, k.bound(m)) }
+// open appends the value to dst.
+func (k *keys) open(dst []byte, m mark, sealed []byte) ([]byte, error) {
+	return k.openFor(dst, sealed, k.bound(m))
+}
 
 // sealFor appends nonce and ciphertext to dst.
 func (k *keys) sealFor(dst, plain, ad []byte) []byte {

@@ -26,6 +26,8 @@ const (
 	blobSegment = 16 << 10 // bytes of a blob sealed together, and held in memory while it comes
 	leastBlob   = 64 << 10 // what a blob counts at least
 
+	openAtOnce = 8 // days
+
 	// compactShare: a day's file is written anew when the files together are
 	// above the cap and this part of it, in percent, is free.
 	compactShare = 20

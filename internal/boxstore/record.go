@@ -18,9 +18,10 @@ const (
 	cellRecord = recordHead + box.CellSize
 )
 
-// encode is kind, box, effort, signature, and the cell if there is one.
+// encode is room for a nonce, then kind, box, effort, signature, and the cell if there
+// is one. There is capacity for a tag.
 func encode(r *relay.Record) []byte {
-	b := make([]byte, 0, recordHead+len(r.Cell))
+	b := make([]byte, nonceSize, nonceSize+recordHead+len(r.Cell)+tagSize)
 	if r.Cell == nil {
 		b = append(b, kindTomb)
 	} else {

@@ -72,15 +72,34 @@ func Open(dir string, today uint32, options Options) (*Store, error) {
 	if err != nil {
 		return nil, diskError(err)
 	}
-	for _, e := range entries {
-		if err := s.adopt(e.Name(), today); err != nil {
-			s.Close()
-			return nil, diskError(err)
-		}
+	if err := s.adoptAll(entries, today); err != nil {
+		s.Close()
+		return nil, diskError(err)
 	}
 	s.sort()
 	s.aside = s.asideSize()
 	return s, nil
+}
+
+// adoptAll opens days beside each other: a disk answers several readers sooner than
+// one after the other.
+func (s *Store) adoptAll(entries []fs.DirEntry, today uint32) error {
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var all error
+	slots := make(chan struct{}, openAtOnce)
+	for _, e := range entries {
+		slots <- struct{}{}
+		group.Go(func() {
+			err := s.adopt(e.Name(), today)
+			<-slots
+			mu.Lock()
+			defer mu.Unlock()
+			all = errors.Join(all, err)
+		})
+	}
+	group.Wait()
+	return all
 }
 
 // adopt opens a directory entry, or removes what is over or was never begun.
@@ -109,7 +128,9 @@ func (s *Store) adopt(name string, today uint32) error {
 	case err != nil:
 		return err
 	}
+	s.mu.Lock()
 	s.days = append(s.days, d)
+	s.mu.Unlock()
 	s.blobs.Add(d.blobs.Load())
 	return nil
 }

@@ -142,7 +142,7 @@ func (c *addCmd) Run(e *env) error {
 	if e.json {
 		return e.printJSON(contactToJSON(r.Msg.GetContact()))
 	}
-	return e.printf("added %s, pending until both of you are online\n", oneLine(r.Msg.GetContact().GetName()))
+	return e.printf("added %s, pending until that device answers\n", oneLine(r.Msg.GetContact().GetName()))
 }
 
 func (c *addCmd) link(e *env) (string, error) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -16,8 +17,9 @@ import (
 	"kith/pqxdh"
 )
 
-// boxFound opens what a watched box holds. What does not open is a relay's lie and
-// changes nothing; what opens is done with, whatever is in it. Spec: boxing.md, BG-08.
+// boxFound opens what a watched box holds. What opens is done with, whatever is in it;
+// what does not is looked for elsewhere, and passed over in the end. Spec: boxing.md,
+// BG-08.
 func (s *step) boxFound(in BoxFound) error {
 	row, invite, inbound, err := s.inbound(in.Group)
 	if err != nil || inbound == nil {
@@ -29,8 +31,19 @@ func (s *step) boxFound(in BoxFound) error {
 	}
 	index, payload, err := r.Open(in.Box, in.Expiry, in.Cell)
 	if err != nil {
-		s.boxChange(WrongBox{in.Group, in.Box})
-		return nil
+		var known bool
+		if index, known = r.Index(in.Box); !known {
+			return nil
+		}
+		if inbound.Wrongs++; !bytes.Equal(inbound.GetWrong(), in.Box[:]) {
+			inbound.Wrong, inbound.Wrongs = in.Box[:], 1
+		}
+		if inbound.GetWrongs() < MaxWrong {
+			s.boxChange(WrongBox{in.Group, in.Box})
+			return s.saveInbound(in.Group, row, invite)
+		}
+		// Its writer put there what does not open, and wherever it lies it is the same.
+		payload = nil
 	}
 	del, err := r.Delete(in.Box)
 	if err != nil {
@@ -44,7 +57,10 @@ func (s *step) boxFound(in BoxFound) error {
 	if err := s.pass(inbound, r, index); err != nil {
 		return err
 	}
-	envelope := assemble(inbound, index, payload)
+	var envelope []byte
+	if payload != nil {
+		envelope = assemble(inbound, index, payload)
+	}
 	if row != nil {
 		s.laterStream(row, inbound)
 	}
@@ -306,10 +322,16 @@ func (s *step) attached(from identity.DeviceID, c *wire.Content) error {
 			return err
 		}
 	}
-	if len(c.Missing) > 0 {
-		s.boxChange(AskAgain{c.Missing})
+	if len(c.Missing) == 0 {
+		return nil
 	}
-	return nil
+	row, err := s.streams(from)
+	if err != nil || s.now.Unix() < row.GetAgainS() {
+		return err
+	}
+	row.AgainS = s.now.Add(AskAgainEvery).Unix()
+	s.boxChange(AskAgain{c.Missing})
+	return s.saveStreams(from, row)
 }
 
 // receiveBoxes takes a stream that the other side begins, and its relays.

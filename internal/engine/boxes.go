@@ -161,7 +161,7 @@ func (s *step) streams(d identity.DeviceID) (*statepb.Streams, error) {
 		return nil, err
 	}
 	if today := s.now.Unix() / (24 * 3600); row.GetDay() != today {
-		row.Day, row.Answers = today, 0
+		row.Day, row.Answers, row.Taken = today, 0, 0
 	}
 	return row, nil
 }

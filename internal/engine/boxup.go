@@ -186,6 +186,15 @@ func (s *step) boxTaken(in BoxTaken) error {
 	if err != nil || !ok {
 		return err
 	}
+	// The other side knows the keys of these boxes, too, and could fill them for ever.
+	row, err := s.streams(o.To)
+	if err != nil || row.GetTaken() >= MaxTaken {
+		return err
+	}
+	row.Taken++
+	if err := s.saveStreams(o.To, row); err != nil {
+		return err
+	}
 	if err := s.intoBoxes(o); !errors.Is(err, errNoBoxes) {
 		return err
 	}

@@ -43,6 +43,15 @@ const (
 	// MaxAnswers is how many answers that nobody acknowledges go into boxes for a
 	// device and day.
 	MaxAnswers = 64
+	// MaxTaken is how many boxes of ours for a device and day that hold something else
+	// are given up for others.
+	MaxTaken = 64
+	// MaxWrong is how often a box may be found with something that does not open
+	// before it is passed over.
+	MaxWrong = 8
+	// AskAgainEvery is how often relays are asked again for what a device says is
+	// missing.
+	AskAgainEvery = 2 * time.Minute
 	// AnswerLeast and AnswerMost bound how long an envelope that came by boxes waits
 	// for its acknowledgement to leave, unless something else is said before.
 	AnswerLeast = time.Minute

@@ -25,6 +25,8 @@ const (
 	// DeleteLeast and DeleteMost bound how long after it was read a box is deleted.
 	DeleteLeast = 5 * time.Minute
 	DeleteMost  = 60 * time.Minute
+	// DeleteTries is how often a relay is asked to delete a box, until it answers.
+	DeleteTries = 3
 	// BackoffFirst and BackoffMost bound the wait before a relay that did not
 	// answer is asked again; the wait doubles and is spread by a fifth either way.
 	BackoffFirst = time.Second

@@ -28,7 +28,8 @@ import (
 // startBlobs is a relay that keeps blobs.
 func startBlobs(t *testing.T, limit int64, change func(*relaynet.ServerOptions)) (*relay, *boxstore.Store) {
 	t.Helper()
-	store, err := boxstore.Open(filepath.Join(t.TempDir(), "blobs"), box.Day(time.Now()), boxstore.Options{Cap: 1 << 30, BlobCap: limit})
+	dir := filepath.Join(t.TempDir(), "blobs")
+	store, err := boxstore.Open(dir, box.Day(time.Now()), boxstore.Options{Cap: 1 << 30, BlobCap: limit})
 	must(t, err)
 	r := start(t, roomy(), func(o *relaynet.ServerOptions) {
 		o.Blobs = store
@@ -36,6 +37,7 @@ func startBlobs(t *testing.T, limit int64, change func(*relaynet.ServerOptions))
 			change(o)
 		}
 	})
+	r.blobs = dir
 	t.Cleanup(func() { must(t, r.Close()); must(t, store.Close()) })
 	return r, store
 }

@@ -48,7 +48,7 @@ func (c *Capability) minted(key [32]byte) bool {
 }
 
 // Path is the capability as the path and query of a URL.
-func (c *Capability) Path() string {
+func (c Capability) Path() string {
 	return blobPath(c.ID) + "?e=" + strconv.FormatUint(uint64(c.Hour), 10) + "&n=" + strconv.FormatUint(uint64(c.Uses), 10) +
 		"&c=" + hex.EncodeToString(c.MAC[:])
 }

@@ -3,7 +3,12 @@
 //
 // A relay calls [NewServer] with its key and its machine, [Server.Serve] with a
 // listener, and [Server.Close]. Whoever asks relays makes one [Client] and calls
-// [Client.Do] for each request, from as many goroutines as it likes.
+// [Client.Do] for each request, from as many goroutines as it likes. A process that
+// is a relay and nothing else calls [TuneProcess] first.
+//
+// Sealed chunks of files go beside boxes, over connections of their own to the same
+// port: [NewBlob] and [Client.Upload] leave one with a relay until a day is over,
+// [Mint] makes a [Capability] for somebody to get it with by [Client.Fetch].
 //
 // Promises of both sides: a relay proves its key, a client proves nothing; no name
 // is sent in clear, no session is resumed, every frame is one record of one size.

@@ -62,8 +62,9 @@ func (l Limits) orDefault() Limits {
 }
 
 const (
-	maxBacklog  = 16384 // answers of all links together that wait to be written
-	fairBacklog = 16    // of one link, which are let be even then
+	maxBacklog  = 16384                // answers of all links together that wait to be written
+	maxGather   = 2 * time.Millisecond // a step waits for others to join
+	fairBacklog = 16                   // of one link, which are let be even then
 )
 
 // probing has the kernel ask over a link on which nothing was said for a while

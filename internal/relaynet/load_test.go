@@ -8,8 +8,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,8 +54,19 @@ func TestRelaynet_RN24_manyClients(t *testing.T) {
 	}
 }
 
-// childVariable tells the test's binary to be a relay in a directory.
-const childVariable = "KITH_RELAYNET_CHILD"
+// childVariable tells the test's binary to be a relay in a directory,
+// profileVariable where to write a profile of what it does for 5 s.
+const (
+	childVariable   = "KITH_RELAYNET_CHILD"
+	profileVariable = "KITH_RELAYNET_PROFILE"
+)
+
+func profile(path string) {
+	f, err := os.Create(path)
+	if err == nil && pprof.StartCPUProfile(f) == nil {
+		time.AfterFunc(5*time.Second, func() { pprof.StopCPUProfile(); f.Close() })
+	}
+}
 
 func childKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, 32)) }
 
@@ -65,12 +76,14 @@ func childRelay() box.Relay {
 
 // runChild is a relay that will be killed.
 func runChild(dir string) {
-	store, err := boxstore.Open(dir, box.Day(time.Now()), boxstore.Options{Cap: 1 << 30})
+	relaynet.TuneProcess()
+	store, err := boxstore.Open(dir, box.Day(time.Now()), boxstore.Options{Cap: 1 << 33})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	s, err := relaynet.NewServer(relaynet.ServerOptions{Key: childKey(), Machine: machine.New(childRelay().ID(), store), Limits: roomy()})
+	s, err := relaynet.NewServer(relaynet.ServerOptions{Key: childKey(), Machine: machine.New(childRelay().ID(), store), Limits: roomy(),
+		Effort: func() uint32 { return machine.Effort(store.Usage()) }})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
@@ -81,11 +94,14 @@ func runChild(dir string) {
 		os.Exit(1)
 	}
 	fmt.Println(l.Addr())
+	if path := os.Getenv(profileVariable); path != "" {
+		profile(path)
+	}
 	_ = s.Serve(l)
 }
 
 // child starts one and says where it is.
-func child(t *testing.T, dir string) (*exec.Cmd, box.Relay) {
+func child(t testing.TB, dir string) (*exec.Cmd, box.Relay) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+dir)
@@ -166,72 +182,4 @@ func TestRelaynet_RN14_killed(t *testing.T) {
 		t.Errorf("only %d and %d boxes", len(kept), len(gone))
 	}
 	t.Logf("%d boxes kept, %d deleted", len(kept), len(gone))
-}
-
-// BenchmarkTriples is PUT, GET and DEL of a box, each durable, by 64 goroutines
-// over 8 links of one process. The requests are made beforehand.
-func BenchmarkTriples(b *testing.B) {
-	b.Run("relay", func(b *testing.B) {
-		r := start(b, roomy(), nil)
-		var clients []*relaynet.Client
-		for range 8 {
-			clients = append(clients, client(b, relaynet.ClientOptions{}))
-		}
-		run(b, func(i int, o *owned, del *box.Request) error {
-			for _, q := range []*box.Request{o.asPut(), o.asGet(0), del} {
-				if _, err := clients[i%8].Do(b.Context(), r.relay, q); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-	b.Run("store", func(b *testing.B) {
-		s, err := boxstore.Open(b.TempDir(), box.Day(time.Now()), boxstore.Options{Cap: 1 << 33})
-		must(b, err)
-		defer s.Close()
-		run(b, func(_ int, o *owned, del *box.Request) error {
-			if _, _, err := s.Get(o.box); err != nil {
-				return err
-			}
-			rec := machine.Record{Box: o.box, Expiry: o.put.Expiry, Sig: o.put.Sig, Cell: o.cell}
-			if err := s.Apply([]machine.Change{{Put: &rec}}); err != nil {
-				return err
-			}
-			for range 2 {
-				if _, _, err := s.Get(o.box); err != nil {
-					return err
-				}
-			}
-			dead := machine.Record{Box: o.box, Expiry: o.put.Expiry, Sig: del.Delete.Sig}
-			return s.Apply([]machine.Change{{Put: &dead}})
-		})
-	})
-}
-
-func run(b *testing.B, triple func(i int, o *owned, del *box.Request) error) {
-	type made struct {
-		o   *owned
-		del *box.Request
-	}
-	all := make([]made, b.N)
-	for i := range all {
-		o := newOwned(b)
-		all[i] = made{o, o.asDelete()}
-	}
-	var next atomic.Int64
-	b.ResetTimer()
-	var group sync.WaitGroup
-	for range 64 {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < b.N; i = int(next.Add(1)) - 1 {
-				if err := triple(i, all[i].o, all[i].del); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	group.Wait()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "triples/s")
 }

@@ -19,6 +19,7 @@ func (s *Server) run() {
 	timer := time.NewTimer(far)
 	defer timer.Stop()
 	var batch []*pending
+	var pace pace
 	// Whatever ended while the relay was off ends now.
 	s.step(s.options.Now(), nil, links, totals)
 	for {
@@ -36,16 +37,49 @@ func (s *Server) run() {
 		case <-s.stopped.Done():
 			return
 		}
-		batch = s.more(batch)
+		batch = s.more(batch, &pace)
 		now = s.options.Now()
+		begun := time.Now()
 		s.step(now, batch, links, totals)
+		pace.count, pace.took = len(batch), time.Since(begun)
 		totals.tell(now)
 	}
 }
 
-// more adds what waits already.
-func (s *Server) more(batch []*pending) []*pending {
-	for len(batch) > 0 && len(batch) < s.limits.Batch {
+// pace is how the last step went: how many requests, and how long.
+type pace struct {
+	count int
+	took  time.Duration
+}
+
+// more adds what waits already. A step costs the disk about the same for few as for
+// many, and who was answered in the last one soon asks again: so that not a large
+// and a small one take turns, it waits a while until there are half as many as in
+// this one and the last together. Who asks alone waits for nobody.
+func (s *Server) more(batch []*pending, last *pace) []*pending {
+	if len(batch) == 0 {
+		return batch
+	}
+	batch = s.waiting(batch)
+	want := min((len(batch)+last.count)/2, s.limits.Batch)
+	if len(batch) >= want {
+		return batch
+	}
+	late := time.NewTimer(min(last.took/2, maxGather))
+	defer late.Stop()
+	for len(batch) < want {
+		select {
+		case p := <-s.asked:
+			batch = append(batch, p)
+		case <-late.C:
+			return batch
+		}
+	}
+	return s.waiting(batch)
+}
+
+func (s *Server) waiting(batch []*pending) []*pending {
+	for len(batch) < s.limits.Batch {
 		select {
 		case p := <-s.asked:
 			batch = append(batch, p)

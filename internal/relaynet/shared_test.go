@@ -1,6 +1,7 @@
 package relaynet_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -43,6 +44,7 @@ type relay struct {
 	relay  box.Relay
 	store  *boxstore.Store
 	dir    string
+	blobs  string // where blobs are
 	served chan error
 
 	mu   sync.Mutex
@@ -167,4 +169,34 @@ func frameOf(t testing.TB, q *box.Request) []byte {
 	b, err := q.AppendBinary(nil)
 	must(t, err)
 	return b
+}
+
+func tlsOver(raw net.Conn) *tls.Conn {
+	return tls.Client(raw, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{relaynet.ProtocolBlobs}})
+}
+
+// cutting is a connection that breaks after so many bytes.
+type cutting struct {
+	net.Conn
+	left int
+}
+
+func (c *cutting) Read(b []byte) (int, error) {
+	if c.left <= 0 {
+		c.Close()
+		return 0, net.ErrClosed
+	}
+	n, err := c.Conn.Read(b[:min(len(b), c.left)])
+	c.left -= n
+	return n, err
+}
+
+func cutAfter(n int) relaynet.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &cutting{conn, n}, nil
+	}
 }

@@ -6,7 +6,9 @@ import (
 	"testing/cryptotest"
 	"time"
 
+	"kith/box"
 	"kith/internal/chat"
+	"kith/internal/engine"
 )
 
 // withRelays is a calm world in which two people are contacts, with relays that one
@@ -200,4 +202,60 @@ func TestBoxing_BG10_firstContactApart(t *testing.T) {
 	w.Advance(2 * time.Hour)
 	check(t, alice, bob, 1, 1)
 	wantState(t, bob, alice, "I took it up", chat.Delivered, 4, 4)
+}
+
+// TestBoxing_BG08_whatDoesNotOpenIsPassedOver: a box that holds something signed which
+// does not open, on every relay, holds up what comes after it for minutes and not for
+// ever.
+func TestBoxing_BG08_whatDoesNotOpenIsPassedOver(t *testing.T) {
+	w, alice, bob, relays := withRelays(t, 4)
+	bob.Switch(false)
+	say(t, alice, bob, "spoiled")
+	w.Advance(time.Minute)
+	for _, r := range relays {
+		for _, x := range r.held {
+			if x.put != nil {
+				x.put.Cell = make([]byte, box.CellSize)
+			}
+		}
+	}
+	for i := range box.Window + 8 {
+		say(t, alice, bob, fmt.Sprint("after it ", i))
+	}
+	w.Advance(time.Minute)
+	alice.Switch(false)
+	bob.Switch(true)
+	w.Advance(3 * time.Hour)
+	if got := len(bob.Timeline(alice)); got != box.Window+10 {
+		t.Errorf("bob has %d messages", got)
+	}
+	alice.Switch(true) // what could not be read is handed over when they meet
+	w.Advance(time.Hour)
+	check(t, alice, bob, box.Window+10, 1)
+}
+
+// TestBoxing_BG07_nobodyHasUsWriteForEver: boxes that the other side fills itself are
+// given up for others so many times a day; the envelope is not lost.
+func TestBoxing_BG07_nobodyHasUsWriteForEver(t *testing.T) {
+	w, alice, bob, _ := withRelays(t, 4)
+	bob.Switch(false)
+	say(t, alice, bob, "you are away")
+	w.Advance(time.Minute)
+	given := 0
+	for range 2 * engine.MaxTaken {
+		cells := alice.mem.someCells(func(engine.Cell) bool { return true })
+		if len(cells) == 0 {
+			break
+		}
+		if err := alice.input(engine.BoxTaken{Box: cells[0].Box}, nil); err != nil {
+			t.Fatal(err)
+		}
+		given++
+	}
+	if given != engine.MaxTaken+1 {
+		t.Errorf("%d boxes were given up", given)
+	}
+	bob.Switch(true)
+	w.Advance(time.Hour)
+	check(t, alice, bob, 2, 1)
 }

@@ -399,7 +399,11 @@ type Streams struct {
 	Day     int64  `protobuf:"varint,9,opt,name=day,proto3" json:"day,omitempty"`
 	Answers uint32 `protobuf:"varint,10,opt,name=answers,proto3" json:"answers,omitempty"`
 	// Of the newest of the other's that told of relays.
-	Heard         uint64 `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"`
+	Heard uint64 `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"`
+	// Boxes found taken on day.
+	Taken uint32 `protobuf:"varint,12,opt,name=taken,proto3" json:"taken,omitempty"`
+	// Until when relays are not asked again for what the other says is missing.
+	AgainS        int64 `protobuf:"varint,13,opt,name=again_s,json=againS,proto3" json:"again_s,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,6 +515,20 @@ func (x *Streams) GetHeard() uint64 {
 	return 0
 }
 
+func (x *Streams) GetTaken() uint32 {
+	if x != nil {
+		return x.Taken
+	}
+	return 0
+}
+
+func (x *Streams) GetAgainS() int64 {
+	if x != nil {
+		return x.AgainS
+	}
+	return 0
+}
+
 type Stream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Chain []byte                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
@@ -598,7 +616,10 @@ type Inbound struct {
 	// is none.
 	QuietS int64 `protobuf:"varint,8,opt,name=quiet_s,json=quietS,proto3" json:"quiet_s,omitempty"`
 	// The pair's secret for rendezvous; none of an invite's.
-	Pair          []byte `protobuf:"bytes,9,opt,name=pair,proto3" json:"pair,omitempty"`
+	Pair []byte `protobuf:"bytes,9,opt,name=pair,proto3" json:"pair,omitempty"`
+	// The box that was last found with something that does not open, and how often.
+	Wrong         []byte `protobuf:"bytes,14,opt,name=wrong,proto3" json:"wrong,omitempty"`
+	Wrongs        uint32 `protobuf:"varint,15,opt,name=wrongs,proto3" json:"wrongs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -694,6 +715,20 @@ func (x *Inbound) GetPair() []byte {
 		return x.Pair
 	}
 	return nil
+}
+
+func (x *Inbound) GetWrong() []byte {
+	if x != nil {
+		return x.Wrong
+	}
+	return nil
+}
+
+func (x *Inbound) GetWrongs() uint32 {
+	if x != nil {
+		return x.Wrongs
+	}
+	return 0
 }
 
 type Part struct {
@@ -1430,7 +1465,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x03out\x18\b \x01(\v2\x15.kith.state.v1.StreamR\x03out\x12&\n" +
 	"\x02in\x18\t \x01(\v2\x16.kith.state.v1.InboundR\x02in\x12\x16\n" +
 	"\x06relays\x18\n" +
-	" \x03(\tR\x06relays\"\xd2\x02\n" +
+	" \x03(\tR\x06relays\"\x81\x03\n" +
 	"\aStreams\x12'\n" +
 	"\x03out\x18\x01 \x01(\v2\x15.kith.state.v1.StreamR\x03out\x12-\n" +
 	"\x06before\x18\x02 \x01(\v2\x15.kith.state.v1.StreamR\x06before\x12!\n" +
@@ -1443,12 +1478,14 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x03day\x18\t \x01(\x03R\x03day\x12\x18\n" +
 	"\aanswers\x18\n" +
 	" \x01(\rR\aanswers\x12\x14\n" +
-	"\x05heard\x18\v \x01(\x04R\x05heard\"]\n" +
+	"\x05heard\x18\v \x01(\x04R\x05heard\x12\x14\n" +
+	"\x05taken\x18\f \x01(\rR\x05taken\x12\x17\n" +
+	"\aagain_s\x18\r \x01(\x03R\x06againS\"]\n" +
 	"\x06Stream\x12\x14\n" +
 	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x15\n" +
 	"\x06made_s\x18\x02 \x01(\x03R\x05madeS\x12\x12\n" +
 	"\x04used\x18\x03 \x01(\rR\x04used\x12\x12\n" +
-	"\x04pair\x18\x04 \x01(\fR\x04pair\"\xea\x01\n" +
+	"\x04pair\x18\x04 \x01(\fR\x04pair\"\x98\x02\n" +
 	"\aInbound\x12\x16\n" +
 	"\x06reader\x18\x01 \x01(\fR\x06reader\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x15\n" +
@@ -1458,7 +1495,9 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x04read\x18\x06 \x01(\x04R\x04read\x12\x12\n" +
 	"\x04said\x18\a \x01(\x04R\x04said\x12\x17\n" +
 	"\aquiet_s\x18\b \x01(\x03R\x06quietS\x12\x12\n" +
-	"\x04pair\x18\t \x01(\fR\x04pair\"6\n" +
+	"\x04pair\x18\t \x01(\fR\x04pair\x12\x14\n" +
+	"\x05wrong\x18\x0e \x01(\fR\x05wrong\x12\x16\n" +
+	"\x06wrongs\x18\x0f \x01(\rR\x06wrongs\"6\n" +
 	"\x04Part\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
