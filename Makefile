@@ -23,7 +23,7 @@ test: needs format lint cross arch oracle netns unit
 # What tests use besides Go: a command or file, and the Debian package it is in.
 NEEDS := protoc:protobuf-compiler exiftool:libimage-exiftool-perl zbarimg:zbar-tools \
 	gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon strace:strace fusermount3:fuse3 \
-	ip:iproute2 nft:nftables qemu-aarch64-static:qemu-user-static qemu-s390x-static:qemu-user-static \
+	ip:iproute2 nft:nftables sysctl:procps qemu-aarch64-static:qemu-user-static qemu-s390x-static:qemu-user-static \
 	gcc:gcc /usr/include/xeddsa.h:libxeddsa-dev
 
 needs:
