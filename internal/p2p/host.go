@@ -460,10 +460,21 @@ func (h *Host) introduced(id peer.ID, protocols []protocol.ID, listens []multiad
 		return
 	}
 	h.offered(id, protocols, listens)
-	select {
-	case <-l.up: // first
-		h.post(wire.LinkEvent{Kind: wire.LinkAddrs, Peer: p, Addrs: textAddrs(listens)})
-	case <-l.ctx.Done():
+	tell := func() {
+		select {
+		case <-l.up: // first
+			h.post(wire.LinkEvent{Kind: wire.LinkAddrs, Peer: p, Addrs: textAddrs(listens)})
+		case <-l.ctx.Done():
+		}
+	}
+	h.mu.Lock()
+	waits := l.hope != nil && !l.known // for a direct connection
+	if waits {
+		h.spawn(tell) // so that nobody else's introduction waits as well
+	}
+	h.mu.Unlock()
+	if !waits {
+		tell()
 	}
 }
 
