@@ -52,7 +52,13 @@ func newRelay(t *testing.T, dir string, n int) *relayProcess {
 
 func (r *relayProcess) up() {
 	r.t.Helper()
-	r.cmd = exec.Command(binary, "--home", r.home, "--json", "relay", "--listen", r.listen)
+	r.run(binary, "--home", r.home, "--json", "relay", "--listen", r.listen, "--log-level", "debug")
+}
+
+// run runs a program that is a relay.
+func (r *relayProcess) run(program string, args ...string) {
+	r.t.Helper()
+	r.cmd = exec.Command(program, args...)
 	out, err := r.cmd.StdoutPipe()
 	must(r.t, err)
 	r.cmd.Stderr = r
@@ -221,25 +227,50 @@ func TestRelay_killedInMidPut(t *testing.T) {
 }
 
 // TestRelay_T1_relaysKnowNobody: nothing on a relay's disk or in its log tells of those
-// who use it: no keys, names, words or addresses. The same search finds what is there.
+// who use it, three people, 200 messages and a file: no keys, names, words or
+// addresses, though it tells all that it ever does. The same search finds what is
+// there, and what a relay that listens to its users writes down.
 func TestRelay_T1_relaysKnowNobody(t *testing.T) {
 	t.Parallel()
-	alice, bob, relays := withRelays(t, 3)
-	bob.down()
-	alice.boxed("Bob", "canary-7f3a-words", 3)
+	alice, bob, relays := withRelays(t, 4)
+	dir := t.TempDir()
+	chatty := newLiar(t, dir, "chatty")
+	carol := newPerson(t, dir, "Caroline")
+	carol.init()
+	carol.up()
+	bob.meet(carol)
+	bob.ok("relays", "add", chatty.link)
+	for _, p := range []*person{alice, carol} {
+		bob.ok("send", p.name, "I use that one, too", "--wait", "delivered")
+	}
+	const canary = "canary-7f3a"
+	alice.say200(carol, bob, canary)
+	path := filepath.Join(dir, "canary-picture.bin")
+	sum := randomFile(t, path, 300_000)
+	id := alice.sendFile("Bob", path, "--wait", "boxed", "--timeout", "60s")
+	alice.leftWithRelays()
+	alice.down()
+	carol.down()
 	bob.up()
-	bob.hears("canary-7f3a-words")
-	needles := []needle{spoken("words", "canary-7f3a-words"), hidden("address", []byte("127.0.0.1"))}
-	for _, p := range []*person{alice, bob} {
-		s, err := p.Status(t.Context(), connect.NewRequest(&apiv1.StatusRequest{}))
+	bob.awaitFile("canary-picture.bin")
+	bob.saved(id, sum)
+	until(t, func() bool { return len(bob.all("Alice")) == 100+3 && len(bob.all("Caroline")) == 100+1 })
+	alice.up()
+	carol.up()
+	content, err := os.ReadFile(path)
+	must(t, err)
+	needles := []needle{spoken("words", canary), hidden("address", []byte("127.0.0.1")), hidden("the file", content[100_000:100_032])}
+	for _, p := range []*person{alice, bob, carol} {
+		s := p.status()
+		device, err := hex.DecodeString(s.GetDevice())
 		must(t, err)
-		device, err := hex.DecodeString(s.Msg.GetDevice())
-		must(t, err)
-		account, err := identity.ParseAccountID(s.Msg.GetAccount())
+		account, err := identity.ParseAccountID(s.GetAccount())
 		must(t, err)
 		needles = append(needles, hidden(p.name+"'s device", device), hidden(p.name+"'s account", account[:]),
-			hidden(p.name+"'s address", []byte(s.Msg.GetAccount())), spoken(p.name+"'s name", p.name))
+			hidden(p.name+"'s address", []byte(s.GetAccount())))
 	}
+	// Three letters are found in any heap of random bytes; these are enough.
+	needles = append(needles, spoken("a name", carol.name))
 	for _, r := range relays {
 		r.kill()
 		key, err := os.ReadFile(filepath.Join(r.home, "relay.key"))
@@ -262,5 +293,33 @@ func TestRelay_T1_relaysKnowNobody(t *testing.T) {
 		if r.said.Len() == 0 {
 			t.Error("the relay logged nothing at all: the test shows nothing")
 		}
+	}
+	chatty.kill()
+	if !needles[1].in(chatty.said.Bytes()) {
+		t.Error("the search does not find what a relay tells that listens to its users")
+	}
+}
+
+// say200 has two people say so much to a third, who goes away.
+func (p *person) say200(other, to *person, words string) {
+	p.t.Helper()
+	to.down()
+	var talk sync.WaitGroup
+	for _, who := range []*person{p, other} {
+		talk.Go(func() {
+			for _, text := range numbered(words, 100) {
+				if _, err := who.say(to.name, text); err != nil {
+					p.t.Error(err)
+				}
+			}
+		})
+	}
+	talk.Wait()
+	for _, who := range []*person{p, other} {
+		until(p.t, func() bool {
+			return !slices.ContainsFunc(who.all(to.name), func(m *apiv1.Message) bool {
+				return m.GetMine() && m.GetState() != "delivered" && m.GetBoxedOn() < 4
+			})
+		})
 	}
 }

@@ -55,8 +55,15 @@ func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
 		listener.Close()
 		return &cli.Error{Text: "an address of this relay is not host:port", Hint: "such as --public relay.example.org:4747; at most four", Exit: 2}
 	}
-	server, err := relaynet.NewServer(relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), store), Version: l.Version(), Log: tell,
-		Effort: func() uint32 { return relay.Effort(store.Usage()) }, Blobs: store})
+	options := relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), store), Version: l.Version(), Blobs: store,
+		Effort: func() uint32 { return relay.Effort(store.Usage()) }}
+	if !o.Quiet {
+		options.Log = tell
+	}
+	if o.Verbose {
+		options.Full = func() int { u := store.Usage(); return int(u.Bytes * 100 / max(u.Cap, 1)) }
+	}
+	server, err := relaynet.NewServer(options)
 	if err != nil {
 		listener.Close()
 		return err

@@ -24,6 +24,8 @@ type RelayOptions struct {
 	Ready func(link string, bootstrap []string)
 	// Log gets lines that say nothing about anybody.
 	Log io.Writer
+	// Quiet wants only errors in Log; Verbose wants to know each hour how it stands.
+	Quiet, Verbose bool
 }
 
 type relayCmd struct {
@@ -32,6 +34,7 @@ type relayCmd struct {
 	Bootstrap []string `help:"Another relay to know of, as kith relay prints it; may be given again." placeholder:"MULTIADDR" sep:"none"`
 	BoxesOnly bool     `name:"boxes-only" help:"Hold boxes, but do not connect people to each other."`
 	Max       int64    `help:"The most it holds, in MiB." default:"1024" placeholder:"MIB"`
+	LogLevel  string   `name:"log-level" help:"How much it tells of itself: error, info or debug. Nothing of it is about anybody, at any level." enum:"error,info,debug" default:"info" placeholder:"LEVEL"`
 }
 
 // Help is shown below the flags.
@@ -47,7 +50,7 @@ Examples:
 
 func (c *relayCmd) Run(e *env) error {
 	o := RelayOptions{Home: e.home, Listen: c.Listen, Public: c.Public, Bytes: c.Max << 20, Log: e.errOut,
-		Bootstrap: c.Bootstrap, Links: !c.BoxesOnly}
+		Bootstrap: c.Bootstrap, Links: !c.BoxesOnly, Quiet: c.LogLevel == "error", Verbose: c.LogLevel == "debug"}
 	o.Ready = func(link string, bootstrap []string) {
 		if e.json {
 			e.printJSON(struct {

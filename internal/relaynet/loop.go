@@ -15,7 +15,7 @@ const far = 24 * time.Hour
 // work, and waited for the disk, go into the next one together.
 func (s *Server) run() {
 	links := map[uint64]*link{}
-	totals := newTotals(s.options.Now(), s.options.Log)
+	totals := newTotals(s.options.Now(), s.options.Log, s.options.Full)
 	timer := time.NewTimer(far)
 	defer timer.Stop()
 	var batch []*pending
@@ -130,12 +130,13 @@ type totals struct {
 	next time.Time
 	ops  map[box.Op]int
 	log  func(string)
+	full func() int // nil: only hours in which there was something are told
 }
 
 const rounding = 1000
 
-func newTotals(now time.Time, log func(string)) *totals {
-	return &totals{next: now.Add(time.Hour), ops: map[box.Op]int{}, log: log}
+func newTotals(now time.Time, log func(string), full func() int) *totals {
+	return &totals{next: now.Add(time.Hour), ops: map[box.Op]int{}, log: log, full: full}
 }
 
 func (t *totals) count(op box.Op) { t.ops[op]++ }
@@ -146,8 +147,12 @@ func (t *totals) tell(now time.Time) {
 		return
 	}
 	round := func(op box.Op) int { return (t.ops[op] + rounding/2) / rounding * rounding }
-	if puts, gets, deletes := round(box.OpPut), round(box.OpGet), round(box.OpDelete); puts+gets+deletes > 0 {
-		t.log(fmt.Sprintf("in the last hour about %d boxes put, %d asked for, %d deleted", puts, gets, deletes))
+	if puts, gets, deletes := round(box.OpPut), round(box.OpGet), round(box.OpDelete); puts+gets+deletes > 0 || t.full != nil {
+		line := fmt.Sprintf("in the last hour about %d boxes put, %d asked for, %d deleted", puts, gets, deletes)
+		if t.full != nil {
+			line += fmt.Sprintf("; %d %% full", t.full())
+		}
+		t.log(line)
 	}
 	clear(t.ops)
 	t.next = now.Add(time.Hour)

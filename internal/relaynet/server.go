@@ -29,7 +29,10 @@ type ServerOptions struct {
 	Blobs *boxstore.Store
 	// Log is told when the server starts and stops and, each hour in which
 	// there was something, rounded totals; nil: nobody is.
-	Log     func(string)
+	Log func(string)
+	// Full says how much of what may be kept is kept, in percent; if it is set the
+	// hour's line is told whatever there was, with that. RN-15.
+	Full    func() int
 	Version string           // of the program, for Log
 	Now     func() time.Time // nil: time.Now
 }

@@ -353,6 +353,23 @@ func TestRelaynet_RN15_logs(t *testing.T) {
 	}
 }
 
+// TestRelaynet_RN15_debug: how full it is, too, and an hour in which nothing was asked.
+func TestRelaynet_RN15_debug(t *testing.T) {
+	var shift atomic.Int64
+	clock := func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
+	r := start(t, roomy(), func(o *relaynet.ServerOptions) { o.Now, o.Full = clock, func() int { return 7 } })
+	c := client(t, relaynet.ClientOptions{})
+	wantStatus(t, c, r, newOwnedGet(), box.Miss) // it has begun to count
+	shift.Store(int64(61 * time.Minute))
+	wantStatus(t, c, r, newOwnedGet(), box.Miss)
+	must(t, r.Close())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if all, want := strings.Join(r.said, "\n"), "relay started, version test\nin the last hour about 0 boxes put, 0 asked for, 0 deleted; 7 % full\nrelay stopped"; all != want {
+		t.Errorf("logged:\n%s", all)
+	}
+}
+
 // newOwnedGet asks for a box nobody has.
 func newOwnedGet() *box.Request {
 	return &box.Request{Op: box.OpGet, Box: [32]byte{1, 2, 3}}
