@@ -1,7 +1,6 @@
 package netns
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -13,7 +12,10 @@ import (
 	"testing"
 )
 
-var run = flag.Bool("netns", false, "make network namespaces and run kith in them (root)")
+var (
+	run = flag.Bool("netns", false, "make network namespaces and run kith in them (root)")
+	bed = flag.String("testbed", "../../../shared/testbed", "where the program lies that turns clocks; without it tests of faked hours are skipped")
+)
 
 // lab is a little internet: public hosts on one wire, and homes behind routers.
 //
@@ -219,28 +221,42 @@ func (m *machine) move(to *home) {
 	m.ipr("route", "add", "default", "via", to.net+".1")
 }
 
-// binary builds kith once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "kith-netns-")
+// programs is the directory of what is built for all tests.
+var programs = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "kith-netns-") })
+
+// built makes a program, once: kith, a relay that lies, and a kith whose clock can
+// be turned.
+var (
+	binary = sync.OnceValues(func() (string, error) { return build("kith", "go", "build", "-o", "OUT", "kith/cmd/kith") })
+	liar   = sync.OnceValues(func() (string, error) { return build("liar", "go", "build", "-o", "OUT", "kith/e2e/liar") })
+	turned = sync.OnceValues(func() (string, error) {
+		return build("turned", "bash", filepath.Join(*bed, "clock", "build-skewed.sh"), "kith/cmd/kith", "OUT")
+	})
+)
+
+func build(name string, command ...string) (path string, err error) {
+	dir, err := programs()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "kith")
-	var out bytes.Buffer
-	c := exec.Command("go", "build", "-o", path, "kith/cmd/kith")
-	c.Stdout, c.Stderr = &out, &out
-	if err := c.Run(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, &out)
+	path = filepath.Join(dir, name)
+	for i, word := range command {
+		if word == "OUT" {
+			command[i] = path
+		}
+	}
+	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", name, err, out)
 	}
 	return path, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
 	if *run {
-		if path, err := binary(); err == nil {
-			os.RemoveAll(filepath.Dir(path))
+		if dir, err := programs(); err == nil {
+			os.RemoveAll(dir)
 		}
 	}
 	os.Exit(code)

@@ -32,6 +32,7 @@ type person struct {
 	t                       *testing.T
 	at                      *machine
 	name, home, binary      string
+	env                     []string // of the node
 	http                    *http.Client
 	node                    *exec.Cmd
 	errors                  *notes
@@ -106,7 +107,7 @@ func (p *person) up(flags ...string) {
 	p.t.Helper()
 	p.node = p.at.command(p.binary, append([]string{"--home", p.home, "up", "-v"}, flags...)...)
 	p.errors = &notes{}
-	p.node.Stderr = p.errors
+	p.node.Stderr, p.node.Env = p.errors, append(os.Environ(), p.env...)
 	ready(p.t, p.node, "ready ")
 	p.t.Cleanup(p.down)
 }
@@ -308,6 +309,9 @@ func settled(p, other *person) {
 type relay struct {
 	at      *machine
 	home    string
+	program string
+	env     []string
+	said    *notes
 	process *exec.Cmd
 	Link    string
 	// Bootstrap are where others begin: over QUIC, and over TCP.
@@ -326,22 +330,42 @@ func begin(relays ...*relay) (flags []string) {
 
 func (m *machine) relay(flags ...string) *relay {
 	m.lab.t.Helper()
-	r := &relay{at: m, home: filepath.Join(m.lab.t.TempDir(), "relay")}
+	path, err := binary()
+	if err != nil {
+		m.lab.t.Fatal(err)
+	}
+	r := &relay{at: m, home: filepath.Join(m.lab.t.TempDir(), "relay"), program: path}
 	r.up(flags...)
 	return r
 }
 
+// liar runs a relay that lies, for boxes only.
+func (m *machine) liar() *relay {
+	m.lab.t.Helper()
+	path, err := liar()
+	if err != nil {
+		m.lab.t.Fatal(err)
+	}
+	r := &relay{at: m, home: filepath.Join(m.lab.t.TempDir(), "liar"), program: path}
+	r.start("--home", r.home, "--listen", m.ip+":4747", "--seed", fmt.Sprint(time.Now().UnixNano()))
+	return r
+}
+
 func (r *relay) up(flags ...string) {
+	r.at.lab.t.Helper()
+	r.start(append([]string{"--home", r.home, "--json", "relay", "--listen", r.at.ip + ":4747"}, flags...)...)
+	if len(r.Bootstrap) != 2 {
+		r.at.lab.t.Fatalf("others can begin at %q", r.Bootstrap)
+	}
+}
+
+func (r *relay) start(args ...string) {
 	t := r.at.lab.t
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.process = r.at.command(path, append([]string{"--home", r.home, "--json", "relay", "--listen", r.at.ip + ":4747"}, flags...)...)
-	r.process.Stderr = &notes{}
+	r.process, r.said = r.at.command(r.program, args...), &notes{}
+	r.process.Stderr, r.process.Env = r.said, append(os.Environ(), r.env...)
 	lines := ready(t, r.process, "{")
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), r); err != nil || len(r.Bootstrap) != 2 {
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), r); err != nil {
 		t.Fatalf("%q: %v", lines, err)
 	}
 	t.Cleanup(r.down)
