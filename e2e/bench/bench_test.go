@@ -16,7 +16,7 @@ import (
 
 var (
 	all      = flag.Bool("bench-all", false, "measure; without it the test is skipped")
-	only     = flag.String("bench-only", "seal,text,file,kill,idle,ready", "what to measure")
+	only     = flag.String("bench-only", "seal,text,file,kill,idle,ready,return", "what to measure")
 	runs     = flag.Int("bench-runs", 3, "runs of the file measurements; the median counts")
 	messages = flag.Int("bench-messages", 300, "text messages to send")
 	mebis    = flag.Int64("bench-mib", 1024, "size of the file in MiB")
@@ -70,6 +70,7 @@ func TestTargets(t *testing.T) {
 		{"file", b.file},
 		{"kill", b.kill},
 		{"idle", b.idle},
+		{"return", b.comeback},
 	} {
 		if slices.Contains(wanted, part.name) {
 			t.Logf("measuring %s, load %s", part.name, load())
