@@ -157,13 +157,15 @@ func (b *batch) put(a *Asked) error {
 	case there:
 		b.answer(a, box.Conflict)
 	default:
-		if ok, err := b.room(wanted); err != nil {
+		effort, ok, err := b.bid(w, p.Box, wanted)
+		if err != nil {
 			return err
-		} else if !ok {
-			b.answer(a, box.Full).Effort = max(EvictStep*wanted, FirstEffort)
+		}
+		if !ok {
+			b.answer(a, box.Full).Effort = effort
 			return nil
 		}
-		b.keep(&Record{Box: p.Box, Expiry: p.Expiry, Effort: wanted, Sig: p.Sig, Cell: slices.Clone(p.Cell)})
+		b.keep(&Record{Box: p.Box, Expiry: p.Expiry, Effort: effort, Sig: p.Sig, Cell: slices.Clone(p.Cell)})
 		b.usage.Bytes += CellCost
 		b.answer(a, box.OK)
 	}
@@ -184,19 +186,37 @@ func (b *batch) worked(w *box.Work, address [32]byte, wanted uint32) bool {
 	return false
 }
 
-// room lets go of cells that brought far less effort, those of the next day to end
-// first, until another has room.
-func (b *batch) room(effort uint32) (bool, error) {
-	if b.usage.Bytes+CellCost <= b.usage.Cap {
-		return true, nil
+// bid finds room for a cell, counting as much of its work as that takes: a relay full
+// of what brought the most that is ever wanted would else be closed until it expires.
+// If there is none, effort is what would do. RL-05.
+func (b *batch) bid(w *box.Work, address [32]byte, wanted uint32) (effort uint32, ok bool, err error) {
+	price, err := b.room(wanted)
+	if err != nil || price <= wanted {
+		return wanted, err == nil, err
 	}
+	if price > box.MaxEffort || !b.worked(w, address, price) {
+		return price, false, nil
+	}
+	again, err := b.room(price)
+	return max(price, again), err == nil && again <= price, err
+}
+
+// room lets go of cells that brought far less effort, those of the next day to end
+// first, until another has room, and returns effort. If that is not enough, it lets go
+// of nothing and returns what would be.
+func (b *batch) room(effort uint32) (price uint32, err error) {
+	if b.usage.Bytes+CellCost <= b.usage.Cap {
+		return effort, nil
+	}
+	price = max(EvictStep*effort, FirstEffort)
 	var out []Ref
 	free := b.usage.Cap - b.usage.Bytes
-	err := b.store.Lowest(func(r Ref) bool {
+	err = b.store.Lowest(func(r Ref) bool {
 		if b.removed[r.Box] || b.fresh[r.Box] != nil {
 			return true
 		}
 		if r.Effort*EvictStep > effort {
+			price = max(price, r.Effort*EvictStep)
 			return false
 		}
 		out = append(out, r)
@@ -204,14 +224,14 @@ func (b *batch) room(effort uint32) (bool, error) {
 		return free < CellCost && len(out) < MaxEvicted
 	})
 	if err != nil || free < CellCost {
-		return false, err
+		return price, err
 	}
 	for _, r := range out {
 		b.changes = append(b.changes, Change{Remove: &r})
 		b.removed[r.Box] = true
 		b.usage.Bytes -= CellCost
 	}
-	return true, nil
+	return effort, nil
 }
 
 func (b *batch) keep(r *Record) {
