@@ -7,35 +7,42 @@ import (
 	"io"
 )
 
-// ErrPicture means a file that begins as JPEG or PNG and goes on as something
-// a decoder might still show: nobody can tell what would be left in it.
+// ErrPicture means a file that begins as a picture or film of a kind [Strip] knows
+// and goes on as something a decoder might still show: nobody can tell what would be
+// left in it.
 var ErrPicture = errors.New("media: damaged picture")
 
 // Stripped says what [Strip] found.
 type Stripped struct {
-	Type    string // "image/jpeg", "image/png", or empty for anything else
+	Type    string // "image/jpeg", "image/png", "image/webp", "video/mp4", "video/quicktime", "audio/mp4"; empty for anything else
 	Removed bool   // something was left out
 }
 
 // Strip copies src to dst without what tells where, when, with what and by
-// whom a JPEG or PNG was made: EXIF, XMP, IPTC, comments, embedded previews,
-// whatever follows the picture's end. Pixels, colour profile and orientation
-// stay as they are, bit by bit. Any other file is copied whole. Memory is
-// constant. [ErrPicture] blames the file; other errors are those of src and
-// dst. After an error dst holds a beginning that must be thrown away.
+// whom a JPEG, PNG, WebP, MP4 or QuickTime film was made: EXIF, XMP, IPTC, comments,
+// embedded previews, places, dates and names of devices, whatever follows the
+// picture's end. Pixels, sound, colour profile and orientation stay as they are, bit
+// by bit. Any other file is copied whole. Memory is constant, but for the index of a
+// film, which is at most 64 MiB. [ErrPicture] and [ErrTrack] blame the file; other
+// errors are those of src and dst. After an error dst holds a beginning that must be
+// thrown away.
 // Spec: media.md 6.
 func Strip(dst io.Writer, src io.Reader) (Stripped, error) {
 	from := &watched{r: src}
 	r := bufio.NewReaderSize(from, 64<<10)
-	head, err := r.Peek(len(pngSignature))
+	head, err := r.Peek(webpHead)
 	if err != nil && err != io.EOF {
 		return Stripped{}, err
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte{0xff, 0xd8, 0xff}):
 		return stripWith("image/jpeg", dst, r, from, stripJPEG)
-	case bytes.Equal(head, []byte(pngSignature)):
+	case bytes.HasPrefix(head, []byte(pngSignature)):
 		return stripWith("image/png", dst, r, from, stripPNG)
+	case isWebP(head):
+		return stripWith("image/webp", dst, r, from, stripWebP)
+	case isFilm(head):
+		return stripWith(filmType(head), dst, r, from, stripFilm)
 	}
 	_, err = io.Copy(dst, r)
 	return Stripped{}, err

@@ -33,7 +33,7 @@ type Attached struct {
 }
 
 // Attach encrypts everything r gives into a blob, without what tells where and
-// by whom a JPEG or PNG was made, and returns the pointer for a message. The
+// by whom a picture or film was made, and returns the pointer for a message. The
 // blob is durable then. Stripping, hashing and encrypting run on goroutines of
 // their own, which end before Attach returns; memory is constant. An
 // [*engine.Error] says that the file is no good, [store.ErrFull] that the disk
@@ -70,7 +70,10 @@ func (n *Node) Attach(ctx context.Context, r io.Reader, o AttachOptions) (*Attac
 func attachError(err error, name string) error {
 	switch {
 	case errors.Is(err, media.ErrPicture):
-		return &engine.Error{Code: engine.Invalid, Text: fmt.Sprintf("%q is a damaged picture, and what it tells of you cannot be removed", name),
+		return &engine.Error{Code: engine.Invalid, Text: fmt.Sprintf("%q is a damaged picture or film, and what it tells of you cannot be removed", name),
+			Hint: "send it as it is with --as-file"}
+	case errors.Is(err, media.ErrTrack):
+		return &engine.Error{Code: engine.Invalid, Text: fmt.Sprintf("%q holds a track that may tell where you were, and it cannot be taken out", name),
 			Hint: "send it as it is with --as-file"}
 	case errors.Is(err, media.ErrTooLarge):
 		return &engine.Error{Code: engine.Invalid, Text: fmt.Sprintf("%q is larger than %d TiB", name, int64(media.MaxSize)>>40)}

@@ -183,9 +183,10 @@ func (c *Client) connect(ctx context.Context, relay box.Relay, p *peer) (*client
 		return nil, false, err
 	}
 	p.failures, p.again = 0, time.Time{}
-	p.link = newClientLink(conn, c.options.Idle)
-	c.running.Go(func() { p.link.read(c.ended) })
-	return p.link, false, nil
+	l := newClientLink(conn, c.options.Idle)
+	c.running.Go(func() { l.read(c.ended) }) // by then another may stand in its place
+	p.link = l
+	return l, false, nil
 }
 
 // backoff doubles with each failure. It is drawn, so that not all come at once.

@@ -271,3 +271,20 @@ func TestRelaynet_RN23_waiting(t *testing.T) {
 	wantStatus(t, c, r, o.asPut(), box.OK)
 	group.Wait()
 }
+
+// TestRelaynet_RN20_endsAtOnce: links that end as soon as they are made, while others
+// make new ones.
+func TestRelaynet_RN20_endsAtOnce(t *testing.T) {
+	r := start(t, roomy(), nil)
+	c := client(t, relaynet.ClientOptions{Idle: time.Nanosecond})
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 50 {
+				// Whether it is answered is not the question.
+				_, _ = c.Do(t.Context(), r.relay, newOwnedGet())
+			}
+		})
+	}
+	group.Wait()
+}

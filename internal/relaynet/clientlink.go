@@ -29,6 +29,8 @@ type clientLink struct {
 
 func newClientLink(conn *tls.Conn, idle time.Duration) *clientLink {
 	l := &clientLink{conn: conn, idle: idle, done: make(chan struct{}), waiting: map[uint64]chan *box.Reply{}, abandoned: map[uint64]struct{}{}}
+	l.mu.Lock()
+	defer l.mu.Unlock() // endIdle may be at once
 	l.timer = time.AfterFunc(idle, l.endIdle)
 	return l
 }
