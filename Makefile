@@ -24,7 +24,7 @@ test: needs format lint cross arch oracle netns unit
 NEEDS := protoc:protobuf-compiler exiftool:libimage-exiftool-perl zbarimg:zbar-tools \
 	gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon strace:strace fusermount3:fuse3 \
 	ip:iproute2 nft:nftables sysctl:procps qemu-aarch64-static:qemu-user-static qemu-s390x-static:qemu-user-static \
-	gcc:gcc /usr/include/xeddsa.h:libxeddsa-dev
+	gcc:gcc /usr/include/xeddsa.h:libxeddsa-dev ffmpeg:ffmpeg cwebp:webp
 
 needs:
 	@missing=; for n in $(NEEDS); do command -v "$${n%%:*}" >/dev/null || test -e "$${n%%:*}" || missing="$$missing $${n#*:}"; done; \

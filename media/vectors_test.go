@@ -84,6 +84,7 @@ func vector(t *testing.T, name, now string) string {
 func TestMedia_ME10_vectors(t *testing.T) {
 	for name, picture := range map[string][]byte{
 		"strip-jpeg.txt": leakyJPEG(t, progressiveJPEG(t), 6), "strip-jpeg-upright.txt": leakyJPEG(t, progressiveJPEG(t), 1), "strip-png.txt": leakyPNG(t, 8),
+		"strip-webp.txt": leakyWebP(6), "strip-film.txt": film(track("vide", visual("avc1", "a camera")), track("soun", sound()), track("tmcd", box("tmcd", secret)), live("com.apple.quicktime.video-orientation")),
 	} {
 		form := func(in []byte) string {
 			out, _ := strip(t, in)
