@@ -130,8 +130,26 @@ type Message struct {
 	// was never boxed.
 	BoxedOn, BoxedOf int
 	Notice           Notice
-	Seq              Seq // of the event that added it
+	Seq              Seq            // of the event that added it
+	ReplyTo          wire.MessageID // the message it answers, which may not be here; zero: none
+	EditedAt         time.Time      // when its text was last changed, by its sender's clock; zero: never
+	// Deleted means that its sender took it back: text, files and reactions are gone.
+	// DeletedThere means that the other side's device has done so, too.
+	Deleted, DeletedThere bool
+	// Hidden means that the person here deleted it for herself. All that is left is
+	// its id, so that it does not come back.
+	Hidden    bool
+	Reactions []Reaction // in the order of accounts
 }
+
+// Reaction is what somebody feels about a message.
+type Reaction struct {
+	From  identity.AccountID
+	Emoji string
+}
+
+// Gone reports whether nothing of a message is left but that it was there.
+func (m *Message) Gone() bool { return m.Deleted || m.Hidden }
 
 // Notice marks a message that nobody wrote: something the person should see in
 // the conversation. Its text is empty.

@@ -50,6 +50,21 @@ func MarshalEvent(e Event) ([]byte, error) {
 	case MessageBoxed:
 		pb.Body = &eventpb.Event_MessageBoxed{MessageBoxed: &eventpb.MessageBoxed{
 			Conversation: e.Conversation[:], Id: e.ID[:], On: uint32(e.On), Of: uint32(e.Of)}}
+	case MessageAmended:
+		a := e.Amendment
+		pb.Body = &eventpb.Event_MessageAmended{MessageAmended: &eventpb.Amendment{
+			Kind: uint32(a.Kind), Target: a.Target[:], Conversation: a.Conversation[:], From: a.From[:], Id: a.ID[:],
+			Lamport: a.Lamport, AtMs: a.At.UnixMilli(), Text: a.Text}}
+	case MessagesHidden:
+		hidden := &eventpb.MessagesHidden{Conversation: e.Conversation[:]}
+		for _, id := range e.IDs {
+			hidden.Ids = append(hidden.Ids, id[:])
+		}
+		pb.Body = &eventpb.Event_MessagesHidden{MessagesHidden: hidden}
+	case DeletionDelivered:
+		pb.Body = &eventpb.Event_DeletionDelivered{DeletionDelivered: &eventpb.DeletionDelivered{Conversation: e.Conversation[:], Id: e.ID[:]}}
+	case Passed:
+		pb.Body = &eventpb.Event_Passed{Passed: &eventpb.Passed{Conversation: e.Conversation[:], Lamport: e.Lamport}}
 	case MediaStored:
 		pb.Body = &eventpb.Event_MediaStored{MediaStored: &eventpb.MediaStored{Root: e.Root[:]}}
 	case ContentUnknown:
@@ -99,6 +114,22 @@ func ParseEvent(b []byte) (Event, error) {
 		p := body.MessageBoxed
 		e = MessageBoxed{Conversation: ConversationID(f.bytes32(p.GetConversation())), ID: f.message(p.GetId()),
 			On: int(p.GetOn()), Of: int(p.GetOf())}
+	case *eventpb.Event_MessageAmended:
+		p := body.MessageAmended
+		e = MessageAmended{Amendment{Kind: AmendmentKind(p.GetKind()), Target: f.message(p.GetTarget()),
+			Conversation: ConversationID(f.bytes32(p.GetConversation())), From: f.account(p.GetFrom()), ID: f.message(p.GetId()),
+			Lamport: p.GetLamport(), At: time.UnixMilli(p.GetAtMs()).UTC(), Text: p.GetText()}}
+	case *eventpb.Event_MessagesHidden:
+		hidden := MessagesHidden{Conversation: ConversationID(f.bytes32(body.MessagesHidden.GetConversation()))}
+		for _, id := range body.MessagesHidden.GetIds() {
+			hidden.IDs = append(hidden.IDs, f.message(id))
+		}
+		e = hidden
+	case *eventpb.Event_DeletionDelivered:
+		p := body.DeletionDelivered
+		e = DeletionDelivered{Conversation: ConversationID(f.bytes32(p.GetConversation())), ID: f.message(p.GetId())}
+	case *eventpb.Event_Passed:
+		e = Passed{Conversation: ConversationID(f.bytes32(body.Passed.GetConversation())), Lamport: body.Passed.GetLamport()}
 	case *eventpb.Event_MediaStored:
 		e = MediaStored{Root: f.bytes32(body.MediaStored.GetRoot())}
 	case *eventpb.Event_ContentUnknown:
@@ -144,7 +175,10 @@ func contactFromPB(f *fields, p *eventpb.Contact) Contact {
 
 func messageToPB(m *Message) (*eventpb.Message, error) {
 	p := &eventpb.Message{Id: m.ID[:], Conversation: m.Conversation[:], From: m.From[:], Device: m.Device[:],
-		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State), Notice: uint32(m.Notice)}
+		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State), Notice: uint32(m.Notice), Deleted: m.Deleted, Hidden: m.Hidden}
+	if m.ReplyTo != (wire.MessageID{}) {
+		p.ReplyTo = m.ReplyTo[:]
+	}
 	for _, a := range m.Media {
 		ptr, err := a.Pointer.AppendBinary(nil)
 		if err != nil {
@@ -158,7 +192,10 @@ func messageToPB(m *Message) (*eventpb.Message, error) {
 func messageFromPB(f *fields, p *eventpb.Message) Message {
 	m := Message{ID: f.message(p.GetId()), Conversation: ConversationID(f.bytes32(p.GetConversation())), From: f.account(p.GetFrom()),
 		Device: identity.DeviceID(f.bytes32(p.GetDevice())), Lamport: p.GetLamport(), SentAt: time.UnixMilli(p.GetSentAtMs()).UTC(),
-		Text: p.GetText(), State: State(p.GetState()), Notice: Notice(p.GetNotice())}
+		Text: p.GetText(), State: State(p.GetState()), Notice: Notice(p.GetNotice()), Deleted: p.GetDeleted(), Hidden: p.GetHidden()}
+	if len(p.GetReplyTo()) > 0 {
+		m.ReplyTo = f.message(p.GetReplyTo())
+	}
 	for _, a := range p.GetMedia() {
 		ptr, err := media.ParsePointer(a.GetPointer())
 		if err != nil {

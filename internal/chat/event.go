@@ -76,6 +76,29 @@ type MessageBoxed struct {
 	On, Of       int
 }
 
+// MessageAmended says that somebody edited a message, reacted to it, or took it back.
+type MessageAmended struct{ Amendment Amendment }
+
+// MessagesHidden says that the person here deleted messages for herself.
+type MessagesHidden struct {
+	Conversation ConversationID
+	IDs          []wire.MessageID
+}
+
+// DeletionDelivered says that the other side's device has deleted a message that was
+// taken back.
+type DeletionDelivered struct {
+	Conversation ConversationID
+	ID           wire.MessageID
+}
+
+// Passed stands in the log for an amendment of which nothing is left but its place in
+// the order.
+type Passed struct {
+	Conversation ConversationID
+	Lamport      uint64
+}
+
 // MediaStored says that every chunk of a blob is on this disk, verified.
 type MediaStored struct{ Root [32]byte }
 
@@ -96,5 +119,9 @@ func (ContactSession) event()    {}
 func (MessageAdded) event()      {}
 func (MessagesMarked) event()    {}
 func (MessageBoxed) event()      {}
+func (MessageAmended) event()    {}
+func (MessagesHidden) event()    {}
+func (DeletionDelivered) event() {}
+func (Passed) event()            {}
 func (MediaStored) event()       {}
 func (ContentUnknown) event()    {}

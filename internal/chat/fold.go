@@ -21,6 +21,18 @@ type Projection interface {
 	PutMessage(Message) error
 	// SetMediaStored marks every attachment with this root as stored.
 	SetMediaStored(root [32]byte) error
+	// Amendment returns what somebody last said of a message in a way.
+	Amendment(target wire.MessageID, kind AmendmentKind, from identity.AccountID) (a Amendment, ok bool, err error)
+	// Amendments returns all of them, in order of kind and account; the message need
+	// not be there.
+	Amendments(target wire.MessageID) ([]Amendment, error)
+	// PutAmendment inserts a or replaces the one of the same target, kind and account.
+	PutAmendment(a Amendment) error
+	RemoveAmendment(a Amendment) error
+	// Rewrite has the log hold another event at a place, or none if e is nil: what was
+	// there before is erased. A fold that only repeats what the log says, as after a
+	// change of the tables, rewrites nothing.
+	Rewrite(seq Seq, e Event) error
 }
 
 // Apply folds one event into p. The same log always gives the same rows,
@@ -46,6 +58,14 @@ func Apply(p Projection, l Logged) error {
 		return applyMessagesMarked(p, e)
 	case MessageBoxed:
 		return applyMessageBoxed(p, e)
+	case MessageAmended:
+		return applyAmended(p, l.Seq, e.Amendment)
+	case MessagesHidden:
+		return applyHidden(p, e)
+	case DeletionDelivered:
+		return applyDeletionDelivered(p, e)
+	case Passed:
+		return pass(p, e.Conversation, e.Lamport)
 	case MediaStored:
 		return p.SetMediaStored(e.Root)
 	case ContentUnknown:
@@ -87,13 +107,16 @@ func applyMessageAdded(p Projection, seq Seq, e MessageAdded) error {
 	c.Lamport = max(c.Lamport, m.Lamport)
 	c.LastSeq = seq
 	c.Messages++
-	if m.From == m.Conversation.Account() {
+	if m.From == m.Conversation.Account() && !m.Gone() {
 		c.Unread++
 	}
 	if err := p.PutConversation(c); err != nil {
 		return err
 	}
-	return p.PutMessage(m)
+	if err := p.PutMessage(m); err != nil {
+		return err
+	}
+	return applyWaiting(p, m)
 }
 
 func applyMessageBoxed(p Projection, e MessageBoxed) error {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -309,7 +308,13 @@ func (s *step) sendWaiting(to identity.DeviceID, ids [][]byte) error {
 			return err
 		}
 		if !ok {
-			return errors.New("engine: a waiting message is not in the store")
+			if err := s.sayAgain(to, wire.MessageID(id)); err != nil {
+				return err
+			}
+			continue
+		}
+		if m.Gone() {
+			continue
 		}
 		if err := s.sealTo(to, messageContent(&m), m.ID); err != nil {
 			return err
@@ -525,14 +530,18 @@ func (s *step) receiveRefusal(from identity.DeviceID, e *wire.Envelope) error {
 	return s.saveContact(a, row)
 }
 
-// undelivered lists own messages that have not arrived, for a contact's row.
+// undelivered lists own messages and amendments that have not arrived, for a contact's row.
 func (s *step) undelivered(a identity.AccountID) ([][]byte, error) {
 	ids, err := s.Undelivered(chat.With(a))
 	var rows [][]byte
 	for _, id := range ids {
 		rows = append(rows, id[:])
 	}
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	amendments, err := s.undeliveredAmendments(chat.With(a))
+	return append(rows, amendments...), err
 }
 
 // tick erases what time has ended: keys of expired invites, memories of old

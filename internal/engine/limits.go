@@ -30,6 +30,11 @@ const (
 	PrekeyLow  = 50
 	// OneTimeLife is how long a one-time prekey is valid from its making.
 	OneTimeLife = 31 * 24 * time.Hour
+	// MaxDelete is how many messages one command may delete.
+	MaxDelete = 64
+	// MaxAwaiting is how much may be kept that a contact said of messages that are
+	// not here; more is let go.
+	MaxAwaiting = 256
 	// MaxStreamBoxes and MaxStreamAge are when a new stream of boxes is begun.
 	MaxStreamBoxes = 1000
 	MaxStreamAge   = 7 * 24 * time.Hour

@@ -123,6 +123,8 @@ func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity
 		return s.receiveMessage(a, from, c)
 	case c.Receipt != nil:
 		return s.receiveReceipt(a, c.Receipt)
+	case c.Edit != nil, c.Reaction != nil, c.Deletion != nil:
+		return s.receiveAmendment(a, c)
 	case c.Boxes != nil:
 		return s.receiveBoxes(from, c.Boxes)
 	case c.Nothing:
@@ -148,7 +150,7 @@ func (s *step) receiveMessage(a identity.AccountID, from identity.DeviceID, c *w
 	m := chat.Message{
 		ID: c.ID, Conversation: chat.With(a), From: a, Device: from,
 		Lamport: min(c.Lamport, conv.Lamport+MaxLamportJump), SentAt: c.SentAt,
-		Text: c.Message.Text, State: chat.Delivered,
+		Text: c.Message.Text, State: chat.Delivered, ReplyTo: c.Message.ReplyTo,
 	}
 	for _, at := range c.Message.Media {
 		m.Media = append(m.Media, chat.Media{Attachment: at})

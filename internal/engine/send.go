@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"kith/identity"
@@ -27,6 +28,14 @@ func (s *step) send(in Send) error {
 	m := chat.Message{
 		ID: newMessageID(), Conversation: chat.With(in.To), From: s.self.account, Device: s.self.device.ID(),
 		Lamport: min(conv.Lamport+1, wire.MaxLamport), SentAt: s.now.Truncate(1e6).UTC(), Text: in.Text, State: chat.Queued,
+		ReplyTo: in.ReplyTo,
+	}
+	if in.ReplyTo != (wire.MessageID{}) {
+		if of, ok, err := s.Message(in.ReplyTo); err != nil {
+			return err
+		} else if !ok || of.Conversation != m.Conversation || of.Hidden || of.Notice != 0 {
+			return &Error{Code: NotFound, Text: "no such message to answer in this conversation"}
+		}
 	}
 	for _, a := range in.Media {
 		m.Media = append(m.Media, chat.Media{Attachment: a, Stored: true})
@@ -80,7 +89,7 @@ func newMessageID() (id wire.MessageID) {
 }
 
 func messageContent(m *chat.Message) *wire.Content {
-	c := &wire.Content{ID: m.ID, Lamport: m.Lamport, SentAt: m.SentAt, Message: &wire.Message{Text: m.Text}}
+	c := &wire.Content{ID: m.ID, Lamport: m.Lamport, SentAt: m.SentAt, Message: &wire.Message{Text: m.Text, ReplyTo: m.ReplyTo}}
 	for _, a := range m.Media {
 		c.Message.Media = append(c.Message.Media, a.Attachment)
 	}
@@ -129,6 +138,9 @@ func (s *step) acked(in Acked) error {
 	a, _, err := s.contactOf(in.From)
 	if err != nil {
 		return err
+	}
+	if _, ok, err := s.Message(o.Message); err != nil || !ok {
+		return errors.Join(err, s.amended(o.Message))
 	}
 	s.event(chat.MessagesMarked{Conversation: chat.With(a), IDs: []wire.MessageID{o.Message}, State: chat.Delivered})
 	return nil

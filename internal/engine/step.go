@@ -27,6 +27,10 @@ type View interface {
 	Contact(identity.AccountID) (c chat.Contact, ok bool, err error)
 	Conversation(chat.ConversationID) (chat.Conversation, error)
 	Message(wire.MessageID) (m chat.Message, ok bool, err error)
+	// Amendment returns what somebody last said of a message in a way, Awaiting how
+	// many in a conversation are of messages that are not here.
+	Amendment(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) (a chat.Amendment, ok bool, err error)
+	Awaiting(chat.ConversationID) (int, error)
 	// Unread returns up to limit ids of messages of others not yet read,
 	// oldest first.
 	Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error)
@@ -64,6 +68,7 @@ type Update struct {
 	// SeenBefore, when not zero, forgets ids of envelopes seen before it.
 	SeenBefore time.Time
 	Wants      []Want
+	Unused     []media.Ref                    // blobs that a message no longer refers to; another may
 	Addrs      map[identity.DeviceID][]string // where a device says it can be reached
 	Cells      []Cell                         // what boxes are to hold: inserted or replaced
 	DropCells  []wire.EnvelopeID              // boxes of these hold nothing any more for us
@@ -101,6 +106,8 @@ type Send struct {
 	To    identity.AccountID
 	Text  string
 	Media []wire.Attachment
+	// ReplyTo is the message of this conversation that it answers; zero: none.
+	ReplyTo wire.MessageID
 }
 
 // MarkRead is a command: the person has seen everything in the conversation.
@@ -203,6 +210,7 @@ type step struct {
 	// boxed: the envelope came by boxes, so answers go there, too. silent: there was
 	// nothing in it that would want an acknowledgement of its own.
 	boxed, silent bool
+	awaited       int // amendments of messages that are not here, of this step
 }
 
 func (s *step) run(in Input) error {
@@ -217,6 +225,12 @@ func (s *step) run(in Input) error {
 		return s.add(in)
 	case Send:
 		return s.send(in)
+	case Edit:
+		return s.edit(in)
+	case React:
+		return s.react(in)
+	case Delete:
+		return s.delete(in)
 	case MarkRead:
 		return s.markRead(in)
 	case Verify:

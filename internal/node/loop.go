@@ -14,6 +14,7 @@ import (
 	"kith/internal/store"
 	"kith/internal/transfer"
 	"kith/internal/wire"
+	"kith/media"
 )
 
 // Run starts everything, works until ctx ends, and returns when every
@@ -103,6 +104,26 @@ func (n *Node) want(ctx context.Context, now time.Time, wants []engine.Want) {
 		from := wire.PeerOf(w.From)
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: from}}))
 		n.wantDeposit(ctx, now, depositOf{from, w.Ref.Root})
+	}
+}
+
+// discard lets go of blobs that no message refers to any more: the keys are gone
+// already, now the bytes. What cannot be removed is at the next start.
+func (n *Node) discard(ctx context.Context, now time.Time, unused []media.Ref) {
+	for _, ref := range unused {
+		var known bool
+		err := n.db.View(func(tx *store.Tx) (err error) {
+			known, err = tx.MediaKnown(ref.Root)
+			return err
+		})
+		if err == nil && !known {
+			n.doTransfer(ctx, n.transfer.Step(now, transfer.Forget{Root: ref.Root}))
+			n.moving.Delete(ref.Root)
+			err = n.db.RemoveBlob(ref.Root)
+		}
+		if err != nil {
+			n.log.Warn("bytes of a deleted file stay until the next start", "cause", cause(err))
+		}
 	}
 }
 
@@ -275,6 +296,7 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 		}
 	}
 	n.want(ctx, now, d.up.Wants)
+	n.discard(ctx, now, d.up.Unused)
 	n.changeDeposits(ctx, now, d.up.Deposits, false)
 }
 

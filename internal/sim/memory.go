@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -28,6 +29,9 @@ type projection struct {
 	contacts      map[identity.AccountID]chat.Contact
 	conversations map[chat.ConversationID]chat.Conversation
 	messages      map[wire.MessageID]chat.Message
+	amendments    []chat.Amendment // in order of target, kind and account
+	// rewrite changes the log; nil while it is only folded again.
+	rewrite func(chat.Seq, chat.Event)
 }
 
 var _ engine.View = (*memory)(nil)
@@ -186,6 +190,7 @@ func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
 		}
 		l := chat.Logged{Seq: chat.Seq(len(m.log) + 1), At: at, Event: e}
 		m.log = append(m.log, l)
+		m.rewrite = func(seq chat.Seq, e chat.Event) { m.log[seq-1].Event = e }
 		if err := chat.Apply(&m.projection, l); err != nil {
 			return 0, err
 		}
@@ -196,8 +201,9 @@ func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
 // timeline returns a conversation in the order every device shows it.
 func (p *projection) timeline(id chat.ConversationID) []chat.Message {
 	var all []chat.Message
-	for _, m := range p.messages {
-		if m.Conversation == id {
+	for key, m := range p.messages {
+		if m.Conversation == id && !m.Hidden {
+			m, _, _ = p.Message(key)
 			all = append(all, m)
 		}
 	}
@@ -237,10 +243,71 @@ func (p *projection) PutConversation(c chat.Conversation) error {
 
 func (p *projection) Message(id wire.MessageID) (chat.Message, bool, error) {
 	m, ok := p.messages[id]
+	m.Reactions = nil
+	for _, a := range p.amendments {
+		if a.Target == id && a.Kind == chat.AmendReaction && a.Text != "" {
+			m.Reactions = append(m.Reactions, chat.Reaction{From: a.From, Emoji: a.Text})
+		}
+	}
 	return m, ok, nil
 }
 
+func compareAmendments(a, b chat.Amendment) int {
+	return cmp.Or(slices.Compare(a.Target[:], b.Target[:]), cmp.Compare(a.Kind, b.Kind), slices.Compare(a.From[:], b.From[:]))
+}
+
+func (p *projection) Amendment(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) (chat.Amendment, bool, error) {
+	i, ok := slices.BinarySearchFunc(p.amendments, chat.Amendment{Target: target, Kind: kind, From: from}, compareAmendments)
+	if !ok {
+		return chat.Amendment{}, false, nil
+	}
+	return p.amendments[i], true, nil
+}
+
+func (p *projection) Amendments(target wire.MessageID) (all []chat.Amendment, err error) {
+	for _, a := range p.amendments {
+		if a.Target == target {
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+func (p *projection) Awaiting(id chat.ConversationID) (n int, err error) {
+	for _, a := range p.amendments {
+		if _, ok := p.messages[a.Target]; !ok && a.Conversation == id {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (p *projection) PutAmendment(a chat.Amendment) error {
+	i, ok := slices.BinarySearchFunc(p.amendments, a, compareAmendments)
+	if ok {
+		p.amendments[i] = a
+	} else {
+		p.amendments = slices.Insert(p.amendments, i, a)
+	}
+	return nil
+}
+
+func (p *projection) RemoveAmendment(a chat.Amendment) error {
+	if i, ok := slices.BinarySearchFunc(p.amendments, a, compareAmendments); ok {
+		p.amendments = slices.Delete(p.amendments, i, i+1)
+	}
+	return nil
+}
+
+func (p *projection) Rewrite(seq chat.Seq, e chat.Event) error {
+	if p.rewrite != nil {
+		p.rewrite(seq, e)
+	}
+	return nil
+}
+
 func (p *projection) PutMessage(m chat.Message) error {
+	m.Reactions = nil // they are amendments
 	p.messages[m.ID] = m
 	return nil
 }

@@ -230,6 +230,25 @@ func (a *Assembly) Finish() error {
 // Close closes the files; what is there stays.
 func (a *Assembly) Close() error { return errors.Join(a.data.Close(), a.tree.Close()) }
 
+// RemoveBlob removes the files of a blob, if no message refers to it, whether it is
+// complete or not. What has them open goes on with what nobody finds any more.
+func (db *DB) RemoveBlob(root [32]byte) error {
+	var known bool
+	err := db.View(func(tx *Tx) (err error) {
+		known, err = tx.MediaKnown(root)
+		return err
+	})
+	if err != nil || known {
+		return err
+	}
+	for _, suffix := range []string{suffixBlob, suffixTree, suffixPart, suffixHave} {
+		if err := os.Remove(db.blobPath(root, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	return nil
+}
+
 // CollectBlobs removes blob files that no message refers to: files encrypted
 // for a message that was never sent, and what a crash left half written. Call
 // it at start, before anything writes blobs.

@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	schemaVersion = 3
+	schemaVersion = 4
 	applicationID = 0x6b697468 // "kith"
 	// pageBlock is the unit of the page encryption. A write-ahead log that a
 	// power cut left with an odd tail is cut down to it before opening: the
@@ -262,6 +262,12 @@ var migrations = []string{
 		held INTEGER NOT NULL, put BLOB NOT NULL) WITHOUT ROWID;
 	CREATE INDEX cells_envelope ON cells (envelope);
 	CREATE INDEX cells_group ON cells (grp)`,
+	`ALTER TABLE messages ADD COLUMN reply_to BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
+	ALTER TABLE messages ADD COLUMN edited_at INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE messages ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE messages ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+	CREATE TABLE amendments (target BLOB NOT NULL, kind INTEGER NOT NULL, sender BLOB NOT NULL, conversation BLOB NOT NULL, id BLOB NOT NULL,
+		lamport INTEGER NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, kind, sender)) WITHOUT ROWID`,
 }
 
 // migrate brings an older schema up to date, in one transaction.
@@ -323,8 +329,15 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 		db.rollback()
 		return db.diagnose(err)
 	}
+	if tx.erased {
+		return db.diagnose(db.forget())
+	}
 	return nil
 }
+
+// forget has nothing of what was erased stay in the log of writes, which keeps pages
+// as they were before.
+func (db *DB) forget() error { return wrap(db.conn.Exec("PRAGMA wal_checkpoint(truncate)")) }
 
 func (db *DB) rollback() {
 	if !db.conn.GetAutocommit() {

@@ -49,3 +49,11 @@ func (db *DB) Exec(sql string) error {
 	defer db.mu.Unlock()
 	return wrap(db.conn.Exec(sql))
 }
+
+// CopyPlain copies the database page by page, those that are free as well, to a file
+// that is not encrypted.
+func (db *DB) CopyPlain(path string) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return wrap(db.conn.Backup("main", "file:"+path))
+}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func (tx *Tx) PutConversation(c chat.Conversation) error {
 		c.ID[:], c.Lamport, c.Unread, uint64(c.LastSeq), c.Messages)
 }
 
-const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of FROM messages"
+const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of, reply_to, edited_at, deleted, hidden FROM messages"
 
 func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	f := fixed{s: s}
@@ -102,10 +103,17 @@ func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	m.Seq = chat.Seq(s.ColumnInt64(8))
 	m.Notice = chat.Notice(s.ColumnInt(9))
 	m.BoxedOn, m.BoxedOf = s.ColumnInt(10), s.ColumnInt(11)
+	f.bytes(12, m.ReplyTo[:])
+	if at := s.ColumnInt64(13); at != 0 {
+		m.EditedAt = time.UnixMilli(at).UTC()
+	}
+	m.Deleted, m.DeletedThere = s.ColumnInt(14) > 0, s.ColumnInt(14) > 1
+	m.Hidden = s.ColumnBool(15)
 	return m, f.err
 }
 
-// messages runs a query over messageColumns and reads each one's attachments.
+// messages runs a query over messageColumns and reads each one's attachments and
+// reactions.
 func (tx *Tx) messages(sql string, args ...any) ([]chat.Message, error) {
 	var all []chat.Message
 	err := tx.db.run(sql, func(s *sqlite3.Stmt) error {
@@ -115,13 +123,13 @@ func (tx *Tx) messages(sql string, args ...any) ([]chat.Message, error) {
 	}, args...)
 	for i := range all {
 		if err == nil {
-			err = tx.readMedia(&all[i])
+			err = errors.Join(tx.readMedia(&all[i]), tx.readReactions(&all[i]))
 		}
 	}
 	return all, err
 }
 
-// Message returns one message with its attachments.
+// Message returns one message with its attachments and reactions.
 func (tx *Tx) Message(id wire.MessageID) (m chat.Message, ok bool, err error) {
 	all, err := tx.messages(messageColumns+" WHERE id = ?", id[:])
 	if err != nil || len(all) == 0 {
@@ -138,9 +146,9 @@ func (tx *Tx) Messages(id chat.ConversationID, before *chat.Message, limit int) 
 	var all []chat.Message
 	var err error
 	if before == nil {
-		all, err = tx.messages(messageColumns+" WHERE conversation = ?"+order, id[:], limit)
+		all, err = tx.messages(messageColumns+" WHERE conversation = ? AND hidden = 0"+order, id[:], limit)
 	} else {
-		all, err = tx.messages(messageColumns+" WHERE conversation = ? AND (lamport, sender, id) < (?, ?, ?)"+order,
+		all, err = tx.messages(messageColumns+" WHERE conversation = ? AND hidden = 0 AND (lamport, sender, id) < (?, ?, ?)"+order,
 			id[:], before.Lamport, before.From[:], before.ID[:], limit)
 	}
 	slices.Reverse(all)
@@ -178,7 +186,7 @@ func (tx *Tx) Search(query string, limit int) ([]chat.Message, error) {
 	if match == "" {
 		return nil, nil
 	}
-	const sql = "SELECT m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq, m.notice, m.boxed_on, m.boxed_of" +
+	const sql = "SELECT m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq, m.notice, m.boxed_on, m.boxed_of, m.reply_to, m.edited_at, m.deleted, m.hidden" +
 		" FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ? ORDER BY search.rank, m.n DESC LIMIT ?"
 	return tx.messages(sql, match, limit)
 }
@@ -202,31 +210,76 @@ func searchTerms(query string) string {
 	return strings.Join(terms, " ")
 }
 
-// PutMessage inserts m or replaces the message of the same id.
+// PutMessage inserts m or replaces the message of the same id. Of the attachments of
+// one that is there only their absence is taken over.
 func (tx *Tx) PutMessage(m chat.Message) error {
 	var n int64
-	err := tx.db.one("SELECT n FROM messages WHERE id = ?", func(s *sqlite3.Stmt) { n = s.ColumnInt64(0) }, m.ID[:])
+	var text string
+	err := tx.db.one("SELECT n, text FROM messages WHERE id = ?", func(s *sqlite3.Stmt) { n, text = s.ColumnInt64(0), s.ColumnText(1) }, m.ID[:])
 	if err != nil {
 		return err
 	}
-	if n != 0 {
-		// What a person said does not change; how far it came does.
-		return tx.db.exec("UPDATE messages SET state = ?, boxed_on = ?, boxed_of = ? WHERE n = ?", int(m.State), m.BoxedOn, m.BoxedOf, n)
+	var edited int64
+	if !m.EditedAt.IsZero() {
+		edited = m.EditedAt.UnixMilli()
 	}
-	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice), m.BoxedOn, m.BoxedOf)
-	if err != nil {
+	deleted := 0
+	if m.Deleted {
+		deleted = 1
+		if m.DeletedThere {
+			deleted = 2
+		}
+	}
+	if n != 0 {
+		err := tx.db.exec("UPDATE messages SET state = ?, boxed_on = ?, boxed_of = ?, text = ?, reply_to = ?, edited_at = ?, deleted = ?, hidden = ? WHERE n = ?",
+			int(m.State), m.BoxedOn, m.BoxedOf, m.Text, m.ReplyTo[:], edited, deleted, m.Hidden, n)
+		if err != nil || m.Text == text && !m.Gone() {
+			return err
+		}
+		return tx.reword(n, &m)
+	}
+	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of, reply_to, edited_at, deleted, hidden) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice), m.BoxedOn, m.BoxedOf,
+		m.ReplyTo[:], edited, deleted, m.Hidden)
+	if err != nil || m.Gone() {
 		return err
 	}
 	n = tx.db.conn.LastInsertRowID()
-	words := []string{m.Text}
 	for i, a := range m.Media {
-		words = append(words, a.Name)
 		if err := tx.putMedia(m.ID, i, a); err != nil {
 			return err
 		}
 	}
+	return tx.index(n, &m)
+}
+
+// index has a message found by its words.
+func (tx *Tx) index(n int64, m *chat.Message) error {
+	words := []string{m.Text}
+	for _, a := range m.Media {
+		words = append(words, a.Name)
+	}
 	return tx.db.exec("INSERT INTO search (rowid, words) VALUES (?, ?)", n, strings.Join(words, "\n"))
+}
+
+// reword has a message found by other words from now on, or not at all. The index keeps
+// old words until it is merged, so it is.
+func (tx *Tx) reword(n int64, m *chat.Message) error {
+	tx.erased = true
+	if err := tx.db.exec("DELETE FROM search WHERE rowid = ?", n); err != nil {
+		return err
+	}
+	if !m.Gone() {
+		if err := tx.index(n, m); err != nil {
+			return err
+		}
+	} else if err := tx.db.exec("DELETE FROM media WHERE message = ?", m.ID[:]); err != nil {
+		return err
+	}
+	if tx.repeating {
+		return nil
+	}
+	return tx.db.exec("INSERT INTO search (search) VALUES ('optimize')")
 }
 
 func (tx *Tx) putMedia(id wire.MessageID, place int, a chat.Media) error {
@@ -288,4 +341,69 @@ func (tx *Tx) MessagesLike(prefix string, limit int) ([]chat.Message, error) {
 // WithRoot returns the messages that have an attachment with this blob root.
 func (tx *Tx) WithRoot(root [32]byte) ([]chat.Message, error) {
 	return tx.messages(messageColumns+" WHERE id IN (SELECT message FROM media WHERE root = ?)", root[:])
+}
+
+const amendmentColumns = "SELECT target, kind, sender, conversation, id, lamport, at, text, seq FROM amendments"
+
+func (tx *Tx) amendments(sql string, args ...any) ([]chat.Amendment, error) {
+	var all []chat.Amendment
+	err := tx.db.run(sql, func(s *sqlite3.Stmt) error {
+		f := fixed{s: s}
+		var a chat.Amendment
+		f.bytes(0, a.Target[:])
+		a.Kind = chat.AmendmentKind(s.ColumnInt(1))
+		f.bytes(2, a.From[:])
+		f.bytes(3, a.Conversation[:])
+		f.bytes(4, a.ID[:])
+		a.Lamport = uint64(s.ColumnInt64(5))
+		a.At = time.UnixMilli(s.ColumnInt64(6)).UTC()
+		a.Text = s.ColumnText(7)
+		a.Seq = chat.Seq(s.ColumnInt64(8))
+		all = append(all, a)
+		return f.err
+	}, args...)
+	return all, err
+}
+
+// Amendment returns what somebody last said of a message in a way.
+func (tx *Tx) Amendment(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) (a chat.Amendment, ok bool, err error) {
+	all, err := tx.amendments(amendmentColumns+" WHERE target = ? AND kind = ? AND sender = ?", target[:], int(kind), from[:])
+	if err != nil || len(all) == 0 {
+		return a, false, err
+	}
+	return all[0], true, nil
+}
+
+// Amendments returns all that was said of a message, in order of kind and account.
+func (tx *Tx) Amendments(target wire.MessageID) ([]chat.Amendment, error) {
+	return tx.amendments(amendmentColumns+" WHERE target = ? ORDER BY kind, sender", target[:])
+}
+
+// Awaiting counts what was said in a conversation of messages that are not here.
+func (tx *Tx) Awaiting(id chat.ConversationID) (n int, err error) {
+	err = tx.db.one("SELECT count(*) FROM amendments a WHERE conversation = ? AND NOT EXISTS (SELECT 1 FROM messages WHERE id = a.target)",
+		func(s *sqlite3.Stmt) { n = s.ColumnInt(0) }, id[:])
+	return n, err
+}
+
+// PutAmendment inserts or replaces what somebody said of a message in a way.
+func (tx *Tx) PutAmendment(a chat.Amendment) error {
+	return tx.db.exec("INSERT OR REPLACE INTO amendments (target, kind, sender, conversation, id, lamport, at, text, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		a.Target[:], int(a.Kind), a.From[:], a.Conversation[:], a.ID[:], a.Lamport, a.At.UnixMilli(), a.Text, uint64(a.Seq))
+}
+
+// RemoveAmendment forgets it.
+func (tx *Tx) RemoveAmendment(a chat.Amendment) error {
+	return tx.db.exec("DELETE FROM amendments WHERE target = ? AND kind = ? AND sender = ?", a.Target[:], int(a.Kind), a.From[:])
+}
+
+func (tx *Tx) readReactions(m *chat.Message) error {
+	return tx.db.run("SELECT sender, text FROM amendments WHERE target = ? AND kind = 2 AND text <> '' ORDER BY sender", func(s *sqlite3.Stmt) error {
+		f := fixed{s: s}
+		var r chat.Reaction
+		f.bytes(0, r.From[:])
+		r.Emoji = s.ColumnText(1)
+		m.Reactions = append(m.Reactions, r)
+		return f.err
+	}, m.ID[:])
 }

@@ -1,4 +1,4 @@
--- Schema version 3, specified in docs/spec/store.md.
+-- Schema version 4, specified in docs/spec/store.md.
 CREATE TABLE state (
   key     TEXT PRIMARY KEY,
   version INTEGER NOT NULL,
@@ -81,10 +81,28 @@ CREATE TABLE messages (
   seq          INTEGER NOT NULL,
   notice       INTEGER NOT NULL DEFAULT 0,
   boxed_on     INTEGER NOT NULL DEFAULT 0,
-  boxed_of     INTEGER NOT NULL DEFAULT 0
+  boxed_of     INTEGER NOT NULL DEFAULT 0,
+  reply_to     BLOB NOT NULL DEFAULT x'00000000000000000000000000000000',
+  edited_at    INTEGER NOT NULL DEFAULT 0,
+  deleted      INTEGER NOT NULL DEFAULT 0,
+  hidden       INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX messages_order ON messages (conversation, lamport, sender, id);
 CREATE INDEX messages_unread ON messages (conversation, sender, lamport) WHERE state < 3;
+-- What was said about messages, which need not be there: of each person the last of
+-- a kind.
+CREATE TABLE amendments (
+  target       BLOB NOT NULL,
+  kind         INTEGER NOT NULL,
+  sender       BLOB NOT NULL,
+  conversation BLOB NOT NULL,
+  id           BLOB NOT NULL,
+  lamport      INTEGER NOT NULL,
+  at           INTEGER NOT NULL,
+  text         TEXT NOT NULL,
+  seq          INTEGER NOT NULL,
+  PRIMARY KEY (target, kind, sender)
+) WITHOUT ROWID;
 CREATE TABLE media (
   message BLOB NOT NULL,
   place   INTEGER NOT NULL,

@@ -452,7 +452,9 @@ func TestStore_ST13_olderSchemaIsBroughtUpToDate(t *testing.T) {
 	apply(t, db, &engine.Update{Events: []chat.Event{chat.ContactAdded{Contact: c}}})
 	if err := db.Exec(`ALTER TABLE contacts DROP COLUMN reduced; ALTER TABLE contacts DROP COLUMN stale;
 		ALTER TABLE messages DROP COLUMN notice; ALTER TABLE messages DROP COLUMN boxed_on;
-		ALTER TABLE messages DROP COLUMN boxed_of; DROP TABLE cells; PRAGMA user_version=1`); err != nil {
+		ALTER TABLE messages DROP COLUMN boxed_of; DROP TABLE cells;
+		ALTER TABLE messages DROP COLUMN reply_to; ALTER TABLE messages DROP COLUMN edited_at;
+		ALTER TABLE messages DROP COLUMN deleted; ALTER TABLE messages DROP COLUMN hidden; DROP TABLE amendments; PRAGMA user_version=1`); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()

@@ -45,6 +45,9 @@ type Want struct {
 	From Source
 }
 
+// Forget says that a blob is not wanted any more.
+type Forget struct{ Root [32]byte }
+
 // Lose says that a source has a blob no more.
 type Lose struct {
 	Root [32]byte
@@ -99,6 +102,7 @@ type Tick struct{}
 
 func (Want) input()     {}
 func (Lose) input()     {}
+func (Forget) input()   {}
 func (Opened) input()   {}
 func (Stored) input()   {}
 func (Failed) input()   {}
@@ -214,7 +218,15 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		if b, ok := m.blobs[in.Root]; ok {
 			b.sources = slices.DeleteFunc(b.sources, func(s *source) bool { return s.Source == in.From })
 		}
+	case Forget:
+		if m.blobs[in.Root] != nil {
+			m.remove(in.Root)
+			effects = append(effects, Close{Root: in.Root})
+		}
 	case Opened:
+		if m.blobs[in.Root] == nil { // forgotten meanwhile
+			effects = append(effects, Close{Root: in.Root})
+		}
 		m.opened(in)
 	case Stored:
 		m.stored(in.Chunk)

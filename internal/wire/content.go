@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -16,8 +17,8 @@ import (
 type MessageID [16]byte
 
 // Content is what one device tells another inside a session. Exactly one of
-// Hello, Message, Receipt, Boxes, Nothing, Deposit and Stored is set; all are nil when the content
-// came from a newer version that says something this one does not know.
+// Hello, Message, Receipt, Boxes, Nothing, Deposit, Stored, Edit, Deletion and Reaction is set; all are
+// nil when the content came from a newer version that says something this one does not know.
 type Content struct {
 	ID      MessageID
 	Lamport uint64    // causal order within the conversation
@@ -34,6 +35,24 @@ type Content struct {
 	Nothing bool // there is only something to acknowledge
 	Deposit *Deposit
 	Stored  [][32]byte // roots of files that are complete here; at most [MaxStored]
+	Edit    *Edit
+	// Deletion names earlier messages of the sender's that are to be forgotten; 1 to
+	// [MaxDeleted].
+	Deletion []MessageID
+	Reaction *Reaction
+}
+
+// Edit gives an earlier message of the sender's another text.
+type Edit struct {
+	Of   MessageID
+	Text string // 1 to [MaxText] bytes
+}
+
+// Reaction is what the sender feels about an earlier message of anybody's. An empty
+// Emoji takes back what was felt before.
+type Reaction struct {
+	Of    MessageID
+	Emoji string // must satisfy [ValidEmoji]
 }
 
 // Boxes says where the sender's boxes for this device are from now on.
@@ -68,6 +87,9 @@ type Hello struct {
 type Message struct {
 	Text  string
 	Media []Attachment
+	// ReplyTo is the message this one answers; zero: none. It may be one the
+	// reader does not have.
+	ReplyTo MessageID
 }
 
 // Attachment is a pointer to media and what its sender says about it. Name
@@ -111,6 +133,9 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 			}
 			m.Media = append(m.Media, &contentpb.Attachment{Pointer: p, Name: a.Name, Type: a.Type})
 		}
+		if c.Message.ReplyTo != (MessageID{}) {
+			m.ReplyTo = c.Message.ReplyTo[:]
+		}
 		pb.Body = &contentpb.Content_Message{Message: m}
 	case c.Receipt != nil:
 		r := &contentpb.Receipt{}
@@ -128,6 +153,16 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 			Root: d.Ref.Root[:], Length: uint64(d.Ref.Length), Key: d.Key[:], Hour: d.Hour, Ids: slicesOf(d.IDs)}}
 	case c.Stored != nil:
 		pb.Body = &contentpb.Content_Stored{Stored: &contentpb.Stored{Roots: slicesOf(c.Stored)}}
+	case c.Edit != nil:
+		pb.Body = &contentpb.Content_Edit{Edit: &contentpb.Edit{Of: c.Edit.Of[:], Text: c.Edit.Text}}
+	case c.Deletion != nil:
+		d := &contentpb.Deletion{}
+		for _, id := range c.Deletion {
+			d.Ids = append(d.Ids, id[:])
+		}
+		pb.Body = &contentpb.Content_Deletion{Deletion: d}
+	case c.Reaction != nil:
+		pb.Body = &contentpb.Content_Reaction{Reaction: &contentpb.Reaction{Of: c.Reaction.Of[:], Emoji: c.Reaction.Emoji}}
 	}
 	out, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, pb)
 	if err != nil || len(out)-len(b) > MaxContent {
@@ -206,6 +241,23 @@ func ParseContent(b []byte) (*Content, error) {
 			return nil, err
 		}
 		c.Stored = roots
+	case *contentpb.Content_Edit:
+		if len(body.Edit.GetOf()) != len(MessageID{}) {
+			return nil, ErrMalformed
+		}
+		c.Edit = &Edit{Of: MessageID(body.Edit.GetOf()), Text: body.Edit.GetText()}
+	case *contentpb.Content_Deletion:
+		for _, id := range body.Deletion.GetIds() {
+			if len(id) != len(MessageID{}) {
+				return nil, ErrMalformed
+			}
+			c.Deletion = append(c.Deletion, MessageID(id))
+		}
+	case *contentpb.Content_Reaction:
+		if len(body.Reaction.GetOf()) != len(MessageID{}) {
+			return nil, ErrMalformed
+		}
+		c.Reaction = &Reaction{Of: MessageID(body.Reaction.GetOf()), Emoji: body.Reaction.GetEmoji()}
 	default:
 		return c, nil
 	}
@@ -276,6 +328,11 @@ func (b *Boxes) valid() bool {
 
 func parseMessage(pb *contentpb.Message) (*Message, error) {
 	m := &Message{Text: pb.GetText()}
+	if len(pb.GetReplyTo()) == len(m.ReplyTo) {
+		m.ReplyTo = MessageID(pb.GetReplyTo())
+	} else if len(pb.GetReplyTo()) != 0 {
+		return nil, ErrMalformed
+	}
 	if len(pb.GetMedia()) > MaxAttachments {
 		return nil, ErrMalformed
 	}
@@ -319,8 +376,21 @@ func (c *Content) valid() bool {
 		return len(c.Deposit.IDs) > 0 && len(c.Deposit.IDs) <= MaxDepositIDs
 	case c.Stored != nil:
 		return len(c.Stored) > 0 && len(c.Stored) <= MaxStored
+	case c.Edit != nil:
+		return len(c.Edit.Text) > 0 && len(c.Edit.Text) <= MaxText && utf8.ValidString(c.Edit.Text)
+	case c.Deletion != nil:
+		return len(c.Deletion) > 0 && len(c.Deletion) <= MaxDeleted
+	case c.Reaction != nil:
+		return c.Reaction.Emoji == "" || ValidEmoji(c.Reaction.Emoji)
 	}
 	return false
+}
+
+// ValidEmoji reports whether s may be a reaction: 1 to [MaxEmoji] bytes of UTF-8
+// without white space, control characters or marks nobody sees, but those that join
+// emoji.
+func ValidEmoji(s string) bool {
+	return s != "" && len(s) <= MaxEmoji && printable(s) && !strings.ContainsFunc(s, unicode.IsSpace)
 }
 
 func (m *Message) valid() bool {

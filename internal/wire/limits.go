@@ -37,6 +37,11 @@ const (
 	MaxDepositIDs = 16
 	// MaxStored is how many files one content may say are complete.
 	MaxStored = 64
+	// MaxDeleted is how many messages one content may delete.
+	MaxDeleted = 64
+	// MaxEmoji is the longest reaction in bytes of UTF-8: a family of four with
+	// their skins has 41.
+	MaxEmoji = 64
 	// MaxReceipts is how many message ids one receipt may name.
 	MaxReceipts = 1024
 	// MaxLamport is the highest causal order a message may claim; beyond it the

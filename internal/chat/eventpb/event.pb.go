@@ -38,6 +38,10 @@ type Event struct {
 	//	*Event_ContactMoved
 	//	*Event_ContactSession
 	//	*Event_MessageBoxed
+	//	*Event_MessageAmended
+	//	*Event_MessagesHidden
+	//	*Event_DeletionDelivered
+	//	*Event_Passed
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -179,6 +183,42 @@ func (x *Event) GetMessageBoxed() *MessageBoxed {
 	return nil
 }
 
+func (x *Event) GetMessageAmended() *Amendment {
+	if x != nil {
+		if x, ok := x.Body.(*Event_MessageAmended); ok {
+			return x.MessageAmended
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetMessagesHidden() *MessagesHidden {
+	if x != nil {
+		if x, ok := x.Body.(*Event_MessagesHidden); ok {
+			return x.MessagesHidden
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDeletionDelivered() *DeletionDelivered {
+	if x != nil {
+		if x, ok := x.Body.(*Event_DeletionDelivered); ok {
+			return x.DeletionDelivered
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPassed() *Passed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_Passed); ok {
+			return x.Passed
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -227,6 +267,22 @@ type Event_MessageBoxed struct {
 	MessageBoxed *MessageBoxed `protobuf:"bytes,11,opt,name=message_boxed,json=messageBoxed,proto3,oneof"`
 }
 
+type Event_MessageAmended struct {
+	MessageAmended *Amendment `protobuf:"bytes,12,opt,name=message_amended,json=messageAmended,proto3,oneof"`
+}
+
+type Event_MessagesHidden struct {
+	MessagesHidden *MessagesHidden `protobuf:"bytes,13,opt,name=messages_hidden,json=messagesHidden,proto3,oneof"`
+}
+
+type Event_DeletionDelivered struct {
+	DeletionDelivered *DeletionDelivered `protobuf:"bytes,14,opt,name=deletion_delivered,json=deletionDelivered,proto3,oneof"`
+}
+
+type Event_Passed struct {
+	Passed *Passed `protobuf:"bytes,15,opt,name=passed,proto3,oneof"`
+}
+
 func (*Event_ContactAdded) isEvent_Body() {}
 
 func (*Event_ContactProgressed) isEvent_Body() {}
@@ -248,6 +304,14 @@ func (*Event_ContactMoved) isEvent_Body() {}
 func (*Event_ContactSession) isEvent_Body() {}
 
 func (*Event_MessageBoxed) isEvent_Body() {}
+
+func (*Event_MessageAmended) isEvent_Body() {}
+
+func (*Event_MessagesHidden) isEvent_Body() {}
+
+func (*Event_DeletionDelivered) isEvent_Body() {}
+
+func (*Event_Passed) isEvent_Body() {}
 
 type Contact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -629,6 +693,9 @@ type Message struct {
 	Media         []*Media               `protobuf:"bytes,8,rep,name=media,proto3" json:"media,omitempty"`
 	State         uint32                 `protobuf:"varint,9,opt,name=state,proto3" json:"state,omitempty"`
 	Notice        uint32                 `protobuf:"varint,10,opt,name=notice,proto3" json:"notice,omitempty"`
+	ReplyTo       []byte                 `protobuf:"bytes,11,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	Deleted       bool                   `protobuf:"varint,12,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Hidden        bool                   `protobuf:"varint,13,opt,name=hidden,proto3" json:"hidden,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -733,6 +800,283 @@ func (x *Message) GetNotice() uint32 {
 	return 0
 }
 
+func (x *Message) GetReplyTo() []byte {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return nil
+}
+
+func (x *Message) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *Message) GetHidden() bool {
+	if x != nil {
+		return x.Hidden
+	}
+	return false
+}
+
+type Amendment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Target        []byte                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	Conversation  []byte                 `protobuf:"bytes,3,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	From          []byte                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	Id            []byte                 `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
+	Lamport       uint64                 `protobuf:"varint,6,opt,name=lamport,proto3" json:"lamport,omitempty"`
+	AtMs          int64                  `protobuf:"varint,7,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Text          string                 `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Amendment) Reset() {
+	*x = Amendment{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Amendment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Amendment) ProtoMessage() {}
+
+func (x *Amendment) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Amendment.ProtoReflect.Descriptor instead.
+func (*Amendment) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Amendment) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Amendment) GetTarget() []byte {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *Amendment) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *Amendment) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Amendment) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Amendment) GetLamport() uint64 {
+	if x != nil {
+		return x.Lamport
+	}
+	return 0
+}
+
+func (x *Amendment) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *Amendment) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type MessagesHidden struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Ids           [][]byte               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessagesHidden) Reset() {
+	*x = MessagesHidden{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessagesHidden) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessagesHidden) ProtoMessage() {}
+
+func (x *MessagesHidden) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessagesHidden.ProtoReflect.Descriptor instead.
+func (*MessagesHidden) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MessagesHidden) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *MessagesHidden) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type DeletionDelivered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletionDelivered) Reset() {
+	*x = DeletionDelivered{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletionDelivered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletionDelivered) ProtoMessage() {}
+
+func (x *DeletionDelivered) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletionDelivered.ProtoReflect.Descriptor instead.
+func (*DeletionDelivered) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DeletionDelivered) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *DeletionDelivered) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+type Passed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Lamport       uint64                 `protobuf:"varint,2,opt,name=lamport,proto3" json:"lamport,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Passed) Reset() {
+	*x = Passed{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Passed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Passed) ProtoMessage() {}
+
+func (x *Passed) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Passed.ProtoReflect.Descriptor instead.
+func (*Passed) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Passed) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *Passed) GetLamport() uint64 {
+	if x != nil {
+		return x.Lamport
+	}
+	return 0
+}
+
 type Media struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pointer       []byte                 `protobuf:"bytes,1,opt,name=pointer,proto3" json:"pointer,omitempty"`
@@ -745,7 +1089,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +1101,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +1114,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Media) GetPointer() []byte {
@@ -813,7 +1157,7 @@ type MessagesMarked struct {
 
 func (x *MessagesMarked) Reset() {
 	*x = MessagesMarked{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +1169,7 @@ func (x *MessagesMarked) String() string {
 func (*MessagesMarked) ProtoMessage() {}
 
 func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +1182,7 @@ func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagesMarked.ProtoReflect.Descriptor instead.
 func (*MessagesMarked) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MessagesMarked) GetConversation() []byte {
@@ -881,7 +1225,7 @@ type MessageBoxed struct {
 
 func (x *MessageBoxed) Reset() {
 	*x = MessageBoxed{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1237,7 @@ func (x *MessageBoxed) String() string {
 func (*MessageBoxed) ProtoMessage() {}
 
 func (x *MessageBoxed) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1250,7 @@ func (x *MessageBoxed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageBoxed.ProtoReflect.Descriptor instead.
 func (*MessageBoxed) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MessageBoxed) GetConversation() []byte {
@@ -946,7 +1290,7 @@ type MediaStored struct {
 
 func (x *MediaStored) Reset() {
 	*x = MediaStored{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -958,7 +1302,7 @@ func (x *MediaStored) String() string {
 func (*MediaStored) ProtoMessage() {}
 
 func (x *MediaStored) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -971,7 +1315,7 @@ func (x *MediaStored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaStored.ProtoReflect.Descriptor instead.
 func (*MediaStored) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{11}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MediaStored) GetRoot() []byte {
@@ -992,7 +1336,7 @@ type ContentUnknown struct {
 
 func (x *ContentUnknown) Reset() {
 	*x = ContentUnknown{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1348,7 @@ func (x *ContentUnknown) String() string {
 func (*ContentUnknown) ProtoMessage() {}
 
 func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1361,7 @@ func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentUnknown.ProtoReflect.Descriptor instead.
 func (*ContentUnknown) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{12}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ContentUnknown) GetConversation() []byte {
@@ -1045,7 +1389,7 @@ var File_internal_chat_eventpb_event_proto protoreflect.FileDescriptor
 
 const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\n" +
-	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\x9e\x06\n" +
+	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\xb1\b\n" +
 	"\x05Event\x12=\n" +
 	"\rcontact_added\x18\x01 \x01(\v2\x16.kith.event.v1.ContactH\x00R\fcontactAdded\x12Q\n" +
 	"\x12contact_progressed\x18\x02 \x01(\v2 .kith.event.v1.ContactProgressedH\x00R\x11contactProgressed\x12K\n" +
@@ -1058,7 +1402,11 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\rcontact_moved\x18\t \x01(\v2\x1b.kith.event.v1.ContactMovedH\x00R\fcontactMoved\x12H\n" +
 	"\x0fcontact_session\x18\n" +
 	" \x01(\v2\x1d.kith.event.v1.ContactSessionH\x00R\x0econtactSession\x12B\n" +
-	"\rmessage_boxed\x18\v \x01(\v2\x1b.kith.event.v1.MessageBoxedH\x00R\fmessageBoxedB\x06\n" +
+	"\rmessage_boxed\x18\v \x01(\v2\x1b.kith.event.v1.MessageBoxedH\x00R\fmessageBoxed\x12C\n" +
+	"\x0fmessage_amended\x18\f \x01(\v2\x18.kith.event.v1.AmendmentH\x00R\x0emessageAmended\x12H\n" +
+	"\x0fmessages_hidden\x18\r \x01(\v2\x1d.kith.event.v1.MessagesHiddenH\x00R\x0emessagesHidden\x12Q\n" +
+	"\x12deletion_delivered\x18\x0e \x01(\v2 .kith.event.v1.DeletionDeliveredH\x00R\x11deletionDelivered\x12/\n" +
+	"\x06passed\x18\x0f \x01(\v2\x15.kith.event.v1.PassedH\x00R\x06passedB\x06\n" +
 	"\x04body\"\xb9\x01\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
@@ -1084,7 +1432,7 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x0eContactSession\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x18\n" +
 	"\areduced\x18\x02 \x01(\bR\areduced\x12\x14\n" +
-	"\x05stale\x18\x03 \x01(\bR\x05stale\"\x8f\x02\n" +
+	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xdc\x02\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\fR\fconversation\x12\x12\n" +
@@ -1097,7 +1445,28 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x05media\x18\b \x03(\v2\x14.kith.event.v1.MediaR\x05media\x12\x14\n" +
 	"\x05state\x18\t \x01(\rR\x05state\x12\x16\n" +
 	"\x06notice\x18\n" +
-	" \x01(\rR\x06notice\"a\n" +
+	" \x01(\rR\x06notice\x12\x19\n" +
+	"\breply_to\x18\v \x01(\fR\areplyTo\x12\x18\n" +
+	"\adeleted\x18\f \x01(\bR\adeleted\x12\x16\n" +
+	"\x06hidden\x18\r \x01(\bR\x06hidden\"\xc2\x01\n" +
+	"\tAmendment\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\fR\x06target\x12\"\n" +
+	"\fconversation\x18\x03 \x01(\fR\fconversation\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\fR\x04from\x12\x0e\n" +
+	"\x02id\x18\x05 \x01(\fR\x02id\x12\x18\n" +
+	"\alamport\x18\x06 \x01(\x04R\alamport\x12\x13\n" +
+	"\x05at_ms\x18\a \x01(\x03R\x04atMs\x12\x12\n" +
+	"\x04text\x18\b \x01(\tR\x04text\"F\n" +
+	"\x0eMessagesHidden\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\fR\x03ids\"G\n" +
+	"\x11DeletionDelivered\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\"F\n" +
+	"\x06Passed\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x18\n" +
+	"\alamport\x18\x02 \x01(\x04R\alamport\"a\n" +
 	"\x05Media\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1132,7 +1501,7 @@ func file_internal_chat_eventpb_event_proto_rawDescGZIP() []byte {
 	return file_internal_chat_eventpb_event_proto_rawDescData
 }
 
-var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*Event)(nil),             // 0: kith.event.v1.Event
 	(*Contact)(nil),           // 1: kith.event.v1.Contact
@@ -1142,11 +1511,15 @@ var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*ContactMoved)(nil),      // 5: kith.event.v1.ContactMoved
 	(*ContactSession)(nil),    // 6: kith.event.v1.ContactSession
 	(*Message)(nil),           // 7: kith.event.v1.Message
-	(*Media)(nil),             // 8: kith.event.v1.Media
-	(*MessagesMarked)(nil),    // 9: kith.event.v1.MessagesMarked
-	(*MessageBoxed)(nil),      // 10: kith.event.v1.MessageBoxed
-	(*MediaStored)(nil),       // 11: kith.event.v1.MediaStored
-	(*ContentUnknown)(nil),    // 12: kith.event.v1.ContentUnknown
+	(*Amendment)(nil),         // 8: kith.event.v1.Amendment
+	(*MessagesHidden)(nil),    // 9: kith.event.v1.MessagesHidden
+	(*DeletionDelivered)(nil), // 10: kith.event.v1.DeletionDelivered
+	(*Passed)(nil),            // 11: kith.event.v1.Passed
+	(*Media)(nil),             // 12: kith.event.v1.Media
+	(*MessagesMarked)(nil),    // 13: kith.event.v1.MessagesMarked
+	(*MessageBoxed)(nil),      // 14: kith.event.v1.MessageBoxed
+	(*MediaStored)(nil),       // 15: kith.event.v1.MediaStored
+	(*ContentUnknown)(nil),    // 16: kith.event.v1.ContentUnknown
 }
 var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	1,  // 0: kith.event.v1.Event.contact_added:type_name -> kith.event.v1.Contact
@@ -1154,18 +1527,22 @@ var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	3,  // 2: kith.event.v1.Event.contact_verified:type_name -> kith.event.v1.ContactVerified
 	4,  // 3: kith.event.v1.Event.contact_devices:type_name -> kith.event.v1.ContactDevices
 	7,  // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
-	9,  // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
-	11, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
-	12, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
+	13, // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
+	15, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
+	16, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
 	5,  // 8: kith.event.v1.Event.contact_moved:type_name -> kith.event.v1.ContactMoved
 	6,  // 9: kith.event.v1.Event.contact_session:type_name -> kith.event.v1.ContactSession
-	10, // 10: kith.event.v1.Event.message_boxed:type_name -> kith.event.v1.MessageBoxed
-	8,  // 11: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	14, // 10: kith.event.v1.Event.message_boxed:type_name -> kith.event.v1.MessageBoxed
+	8,  // 11: kith.event.v1.Event.message_amended:type_name -> kith.event.v1.Amendment
+	9,  // 12: kith.event.v1.Event.messages_hidden:type_name -> kith.event.v1.MessagesHidden
+	10, // 13: kith.event.v1.Event.deletion_delivered:type_name -> kith.event.v1.DeletionDelivered
+	11, // 14: kith.event.v1.Event.passed:type_name -> kith.event.v1.Passed
+	12, // 15: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_internal_chat_eventpb_event_proto_init() }
@@ -1185,6 +1562,10 @@ func file_internal_chat_eventpb_event_proto_init() {
 		(*Event_ContactMoved)(nil),
 		(*Event_ContactSession)(nil),
 		(*Event_MessageBoxed)(nil),
+		(*Event_MessageAmended)(nil),
+		(*Event_MessagesHidden)(nil),
+		(*Event_DeletionDelivered)(nil),
+		(*Event_Passed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1192,7 +1573,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_chat_eventpb_event_proto_rawDesc), len(file_internal_chat_eventpb_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -46,6 +46,9 @@ type Content struct {
 	//	*Content_Nothing
 	//	*Content_Deposit
 	//	*Content_Stored
+	//	*Content_Edit
+	//	*Content_Deletion
+	//	*Content_Reaction
 	Body          isContent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -186,6 +189,33 @@ func (x *Content) GetStored() *Stored {
 	return nil
 }
 
+func (x *Content) GetEdit() *Edit {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Edit); ok {
+			return x.Edit
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetDeletion() *Deletion {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Deletion); ok {
+			return x.Deletion
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetReaction() *Reaction {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Reaction); ok {
+			return x.Reaction
+		}
+	}
+	return nil
+}
+
 type isContent_Body interface {
 	isContent_Body()
 }
@@ -218,6 +248,18 @@ type Content_Stored struct {
 	Stored *Stored `protobuf:"bytes,16,opt,name=stored,proto3,oneof"`
 }
 
+type Content_Edit struct {
+	Edit *Edit `protobuf:"bytes,17,opt,name=edit,proto3,oneof"`
+}
+
+type Content_Deletion struct {
+	Deletion *Deletion `protobuf:"bytes,18,opt,name=deletion,proto3,oneof"`
+}
+
+type Content_Reaction struct {
+	Reaction *Reaction `protobuf:"bytes,19,opt,name=reaction,proto3,oneof"`
+}
+
 func (*Content_Hello) isContent_Body() {}
 
 func (*Content_Message) isContent_Body() {}
@@ -231,6 +273,12 @@ func (*Content_Nothing) isContent_Body() {}
 func (*Content_Deposit) isContent_Body() {}
 
 func (*Content_Stored) isContent_Body() {}
+
+func (*Content_Edit) isContent_Body() {}
+
+func (*Content_Deletion) isContent_Body() {}
+
+func (*Content_Reaction) isContent_Body() {}
 
 // A file of a message, left with relays; docs/spec/deposit.md.
 type Deposit struct {
@@ -542,9 +590,11 @@ func (x *Boxes) GetNumber() uint64 {
 }
 
 type Message struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
-	Media         []*Attachment          `protobuf:"bytes,2,rep,name=media,proto3" json:"media,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Text  string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Media []*Attachment          `protobuf:"bytes,2,rep,name=media,proto3" json:"media,omitempty"`
+	// The message this one answers, if any.
+	ReplyTo       []byte `protobuf:"bytes,3,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -593,6 +643,164 @@ func (x *Message) GetMedia() []*Attachment {
 	return nil
 }
 
+func (x *Message) GetReplyTo() []byte {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return nil
+}
+
+// The text of an earlier message of the sender's is another.
+type Edit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Of            []byte                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Edit) Reset() {
+	*x = Edit{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Edit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Edit) ProtoMessage() {}
+
+func (x *Edit) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Edit.ProtoReflect.Descriptor instead.
+func (*Edit) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Edit) GetOf() []byte {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+func (x *Edit) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Earlier messages of the sender's are to be forgotten.
+type Deletion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           [][]byte               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deletion) Reset() {
+	*x = Deletion{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deletion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deletion) ProtoMessage() {}
+
+func (x *Deletion) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deletion.ProtoReflect.Descriptor instead.
+func (*Deletion) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Deletion) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// What the sender feels about an earlier message; empty takes it back.
+type Reaction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Of            []byte                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
+	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reaction) Reset() {
+	*x = Reaction{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reaction) ProtoMessage() {}
+
+func (x *Reaction) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
+func (*Reaction) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Reaction) GetOf() []byte {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+func (x *Reaction) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
 type Attachment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Key, root and size, docs/spec/media.md.
@@ -606,7 +814,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -618,7 +826,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -631,7 +839,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{7}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Attachment) GetPointer() []byte {
@@ -665,7 +873,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +885,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +898,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{8}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Receipt) GetRead() [][]byte {
@@ -704,7 +912,7 @@ var File_internal_wire_contentpb_content_proto protoreflect.FileDescriptor
 
 const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\n" +
-	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\xf6\x03\n" +
+	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\x95\x05\n" +
 	"\aContent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\alamport\x18\x02 \x01(\x04R\alamport\x12\x1c\n" +
@@ -719,7 +927,10 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\x05boxes\x18\r \x01(\v2\x16.kith.content.v1.BoxesH\x00R\x05boxes\x124\n" +
 	"\anothing\x18\x0e \x01(\v2\x18.kith.content.v1.NothingH\x00R\anothing\x124\n" +
 	"\adeposit\x18\x0f \x01(\v2\x18.kith.content.v1.DepositH\x00R\adeposit\x121\n" +
-	"\x06stored\x18\x10 \x01(\v2\x17.kith.content.v1.StoredH\x00R\x06storedB\x06\n" +
+	"\x06stored\x18\x10 \x01(\v2\x17.kith.content.v1.StoredH\x00R\x06stored\x12+\n" +
+	"\x04edit\x18\x11 \x01(\v2\x15.kith.content.v1.EditH\x00R\x04edit\x127\n" +
+	"\bdeletion\x18\x12 \x01(\v2\x19.kith.content.v1.DeletionH\x00R\bdeletion\x127\n" +
+	"\breaction\x18\x13 \x01(\v2\x19.kith.content.v1.ReactionH\x00R\breactionB\x06\n" +
 	"\x04body\"m\n" +
 	"\aDeposit\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\x12\x16\n" +
@@ -742,10 +953,19 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\x05Boxes\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\x12\x16\n" +
 	"\x06relays\x18\x02 \x03(\tR\x06relays\x12\x16\n" +
-	"\x06number\x18\x03 \x01(\x04R\x06number\"P\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\"k\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x121\n" +
-	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\"N\n" +
+	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\x12\x19\n" +
+	"\breply_to\x18\x03 \x01(\fR\areplyTo\"*\n" +
+	"\x04Edit\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\fR\x02of\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x1c\n" +
+	"\bDeletion\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\fR\x03ids\"0\n" +
+	"\bReaction\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\fR\x02of\x12\x14\n" +
+	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"N\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
@@ -766,7 +986,7 @@ func file_internal_wire_contentpb_content_proto_rawDescGZIP() []byte {
 	return file_internal_wire_contentpb_content_proto_rawDescData
 }
 
-var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Content)(nil),    // 0: kith.content.v1.Content
 	(*Deposit)(nil),    // 1: kith.content.v1.Deposit
@@ -775,24 +995,30 @@ var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Hello)(nil),      // 4: kith.content.v1.Hello
 	(*Boxes)(nil),      // 5: kith.content.v1.Boxes
 	(*Message)(nil),    // 6: kith.content.v1.Message
-	(*Attachment)(nil), // 7: kith.content.v1.Attachment
-	(*Receipt)(nil),    // 8: kith.content.v1.Receipt
+	(*Edit)(nil),       // 7: kith.content.v1.Edit
+	(*Deletion)(nil),   // 8: kith.content.v1.Deletion
+	(*Reaction)(nil),   // 9: kith.content.v1.Reaction
+	(*Attachment)(nil), // 10: kith.content.v1.Attachment
+	(*Receipt)(nil),    // 11: kith.content.v1.Receipt
 }
 var file_internal_wire_contentpb_content_proto_depIdxs = []int32{
-	4, // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
-	6, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
-	8, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
-	5, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
-	3, // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
-	1, // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
-	2, // 6: kith.content.v1.Content.stored:type_name -> kith.content.v1.Stored
-	5, // 7: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
-	7, // 8: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	4,  // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
+	6,  // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
+	11, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
+	5,  // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
+	3,  // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
+	1,  // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
+	2,  // 6: kith.content.v1.Content.stored:type_name -> kith.content.v1.Stored
+	7,  // 7: kith.content.v1.Content.edit:type_name -> kith.content.v1.Edit
+	8,  // 8: kith.content.v1.Content.deletion:type_name -> kith.content.v1.Deletion
+	9,  // 9: kith.content.v1.Content.reaction:type_name -> kith.content.v1.Reaction
+	5,  // 10: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
+	10, // 11: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_internal_wire_contentpb_content_proto_init() }
@@ -808,6 +1034,9 @@ func file_internal_wire_contentpb_content_proto_init() {
 		(*Content_Nothing)(nil),
 		(*Content_Deposit)(nil),
 		(*Content_Stored)(nil),
+		(*Content_Edit)(nil),
+		(*Content_Deletion)(nil),
+		(*Content_Reaction)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -815,7 +1044,7 @@ func file_internal_wire_contentpb_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_wire_contentpb_content_proto_rawDesc), len(file_internal_wire_contentpb_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
