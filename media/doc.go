@@ -10,7 +10,7 @@
 // byte of it is written, so it does not matter who sent it. To read, open a
 // [Reader], which is an io.ReadSeeker and works with http.ServeContent.
 //
-// [Strip] removes place, camera and other metadata from JPEG and PNG without
+// [Strip] removes place, camera and other metadata from pictures and films without
 // touching a pixel.
 //
 // It promises: constant memory for any size; a changed, moved, missing or

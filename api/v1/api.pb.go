@@ -758,6 +758,7 @@ type SendRequest struct {
 	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // name or account
 	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	Media         []*Attachment          `protobuf:"bytes,3,rep,name=media,proto3" json:"media,omitempty"`
+	ReplyTo       string                 `protobuf:"bytes,4,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"` // the message it answers: its id, or a beginning that only one message has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -813,6 +814,285 @@ func (x *SendRequest) GetMedia() []*Attachment {
 	return nil
 }
 
+func (x *SendRequest) GetReplyTo() string {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return ""
+}
+
+type EditRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // whole, or a beginning that only one message has
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditRequest) Reset() {
+	*x = EditRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditRequest) ProtoMessage() {}
+
+func (x *EditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
+func (*EditRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *EditRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EditRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type EditResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditResponse) Reset() {
+	*x = EditResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditResponse) ProtoMessage() {}
+
+func (x *EditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditResponse.ProtoReflect.Descriptor instead.
+func (*EditResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
+}
+
+type ReactRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"` // empty takes back what was felt before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactRequest) Reset() {
+	*x = ReactRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactRequest) ProtoMessage() {}
+
+func (x *ReactRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactRequest.ProtoReflect.Descriptor instead.
+func (*ReactRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ReactRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReactRequest) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
+type ReactResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactResponse) Reset() {
+	*x = ReactResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactResponse) ProtoMessage() {}
+
+func (x *ReactResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactResponse.ProtoReflect.Descriptor instead.
+func (*ReactResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
+}
+
+type DeleteRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`                                     // 1 to 64, of one conversation
+	ForEveryone   bool                   `protobuf:"varint,2,opt,name=for_everyone,json=forEveryone,proto3" json:"for_everyone,omitempty"` // own messages only
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRequest) Reset() {
+	*x = DeleteRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRequest) ProtoMessage() {}
+
+func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
+func (*DeleteRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *DeleteRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *DeleteRequest) GetForEveryone() bool {
+	if x != nil {
+		return x.ForEveryone
+	}
+	return false
+}
+
+type DeleteResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"` // of the newest event, for Watch
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteResponse) Reset() {
+	*x = DeleteResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteResponse) ProtoMessage() {}
+
+func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
+func (*DeleteResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DeleteResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 // Attachment refers to a file stored by POST /media.
 type Attachment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -824,7 +1104,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_api_v1_api_proto_msgTypes[12]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +1116,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[12]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +1129,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Attachment) GetToken() string {
@@ -876,7 +1156,7 @@ type SendResponse struct {
 
 func (x *SendResponse) Reset() {
 	*x = SendResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +1168,7 @@ func (x *SendResponse) String() string {
 func (*SendResponse) ProtoMessage() {}
 
 func (x *SendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1181,7 @@ func (x *SendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResponse.ProtoReflect.Descriptor instead.
 func (*SendResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SendResponse) GetId() string {
@@ -929,16 +1209,22 @@ type Message struct {
 	State         string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"` // queued, boxed, fetched, delivered, read
 	Media         []*Media               `protobuf:"bytes,8,rep,name=media,proto3" json:"media,omitempty"`
 	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`
-	BoxedOn       uint32                 `protobuf:"varint,11,opt,name=boxed_on,json=boxedOn,proto3" json:"boxed_on,omitempty"` // how many relays hold it, or held it
-	BoxedOf       uint32                 `protobuf:"varint,12,opt,name=boxed_of,json=boxedOf,proto3" json:"boxed_of,omitempty"` // of so many wanted; 0 for what was never in boxes
-	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"`                   // not empty: nobody wrote this; what the conversation has to tell
+	BoxedOn       uint32                 `protobuf:"varint,11,opt,name=boxed_on,json=boxedOn,proto3" json:"boxed_on,omitempty"`            // how many relays hold it, or held it
+	BoxedOf       uint32                 `protobuf:"varint,12,opt,name=boxed_of,json=boxedOf,proto3" json:"boxed_of,omitempty"`            // of so many wanted; 0 for what was never in boxes
+	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"`                              // not empty: nobody wrote this; what the conversation has to tell
+	ReplyTo       *Quote                 `protobuf:"bytes,13,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`             // the message it answers, if any
+	EditedAtMs    int64                  `protobuf:"varint,14,opt,name=edited_at_ms,json=editedAtMs,proto3" json:"edited_at_ms,omitempty"` // by the sender's clock; 0: never
+	Deleted       bool                   `protobuf:"varint,15,opt,name=deleted,proto3" json:"deleted,omitempty"`                           // its sender took it back; nothing else is left of it
+	DeletedOn     uint32                 `protobuf:"varint,16,opt,name=deleted_on,json=deletedOn,proto3" json:"deleted_on,omitempty"`      // how many of the other side's devices are known to have deleted it, too
+	DeletedOf     uint32                 `protobuf:"varint,17,opt,name=deleted_of,json=deletedOf,proto3" json:"deleted_of,omitempty"`      // of so many; 0 for messages of others
+	Reactions     []*Reaction            `protobuf:"bytes,18,rep,name=reactions,proto3" json:"reactions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1236,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1249,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Message) GetId() string {
@@ -1050,6 +1336,201 @@ func (x *Message) GetNotice() string {
 	return ""
 }
 
+func (x *Message) GetReplyTo() *Quote {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return nil
+}
+
+func (x *Message) GetEditedAtMs() int64 {
+	if x != nil {
+		return x.EditedAtMs
+	}
+	return 0
+}
+
+func (x *Message) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *Message) GetDeletedOn() uint32 {
+	if x != nil {
+		return x.DeletedOn
+	}
+	return 0
+}
+
+func (x *Message) GetDeletedOf() uint32 {
+	if x != nil {
+		return x.DeletedOf
+	}
+	return 0
+}
+
+func (x *Message) GetReactions() []*Reaction {
+	if x != nil {
+		return x.Reactions
+	}
+	return nil
+}
+
+// Quote is what is here of a message that another answers.
+type Quote struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Here          bool                   `protobuf:"varint,2,opt,name=here,proto3" json:"here,omitempty"` // false: it is not on this device
+	Deleted       bool                   `protobuf:"varint,3,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	From          string                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	Mine          bool                   `protobuf:"varint,5,opt,name=mine,proto3" json:"mine,omitempty"`
+	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"` // its beginning: at most 200 bytes
+	Files         uint32                 `protobuf:"varint,7,opt,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quote) Reset() {
+	*x = Quote{}
+	mi := &file_api_v1_api_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quote) ProtoMessage() {}
+
+func (x *Quote) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quote.ProtoReflect.Descriptor instead.
+func (*Quote) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Quote) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Quote) GetHere() bool {
+	if x != nil {
+		return x.Here
+	}
+	return false
+}
+
+func (x *Quote) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *Quote) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Quote) GetMine() bool {
+	if x != nil {
+		return x.Mine
+	}
+	return false
+}
+
+func (x *Quote) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Quote) GetFiles() uint32 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+type Reaction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"` // name
+	Mine          bool                   `protobuf:"varint,2,opt,name=mine,proto3" json:"mine,omitempty"`
+	Emoji         string                 `protobuf:"bytes,3,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reaction) Reset() {
+	*x = Reaction{}
+	mi := &file_api_v1_api_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reaction) ProtoMessage() {}
+
+func (x *Reaction) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
+func (*Reaction) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Reaction) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Reaction) GetMine() bool {
+	if x != nil {
+		return x.Mine
+	}
+	return false
+}
+
+func (x *Reaction) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
 type Media struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1064,7 +1545,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_api_v1_api_proto_msgTypes[15]
+	mi := &file_api_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1557,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[15]
+	mi := &file_api_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1570,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Media) GetName() string {
@@ -1146,7 +1627,7 @@ type LogRequest struct {
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[16]
+	mi := &file_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1639,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[16]
+	mi := &file_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1652,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LogRequest) GetContact() string {
@@ -1212,7 +1693,7 @@ type LogResponse struct {
 
 func (x *LogResponse) Reset() {
 	*x = LogResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[17]
+	mi := &file_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1705,7 @@ func (x *LogResponse) String() string {
 func (*LogResponse) ProtoMessage() {}
 
 func (x *LogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[17]
+	mi := &file_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1718,7 @@ func (x *LogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogResponse.ProtoReflect.Descriptor instead.
 func (*LogResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LogResponse) GetMessages() []*Message {
@@ -1264,7 +1745,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[18]
+	mi := &file_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1757,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[18]
+	mi := &file_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1770,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SearchRequest) GetWords() string {
@@ -1315,7 +1796,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[19]
+	mi := &file_api_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1327,7 +1808,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[19]
+	mi := &file_api_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1340,7 +1821,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SearchResponse) GetMessages() []*Message {
@@ -1359,7 +1840,7 @@ type MessageRequest struct {
 
 func (x *MessageRequest) Reset() {
 	*x = MessageRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[20]
+	mi := &file_api_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1852,7 @@ func (x *MessageRequest) String() string {
 func (*MessageRequest) ProtoMessage() {}
 
 func (x *MessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[20]
+	mi := &file_api_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1865,7 @@ func (x *MessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRequest.ProtoReflect.Descriptor instead.
 func (*MessageRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MessageRequest) GetId() string {
@@ -1403,7 +1884,7 @@ type MessageResponse struct {
 
 func (x *MessageResponse) Reset() {
 	*x = MessageResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +1896,7 @@ func (x *MessageResponse) String() string {
 func (*MessageResponse) ProtoMessage() {}
 
 func (x *MessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +1909,7 @@ func (x *MessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageResponse.ProtoReflect.Descriptor instead.
 func (*MessageResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MessageResponse) GetMessage() *Message {
@@ -1447,7 +1928,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1940,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1953,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -1492,6 +1973,7 @@ type WatchResponse struct {
 	//	*WatchResponse_Message
 	//	*WatchResponse_Changed
 	//	*WatchResponse_Contact
+	//	*WatchResponse_Removed
 	Event         isWatchResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1499,7 +1981,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1993,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +2006,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -1568,6 +2050,15 @@ func (x *WatchResponse) GetContact() *Contact {
 	return nil
 }
 
+func (x *WatchResponse) GetRemoved() *Removed {
+	if x != nil {
+		if x, ok := x.Event.(*WatchResponse_Removed); ok {
+			return x.Removed
+		}
+	}
+	return nil
+}
+
 type isWatchResponse_Event interface {
 	isWatchResponse_Event()
 }
@@ -1584,11 +2075,69 @@ type WatchResponse_Contact struct {
 	Contact *Contact `protobuf:"bytes,4,opt,name=contact,proto3,oneof"` // added or changed
 }
 
+type WatchResponse_Removed struct {
+	Removed *Removed `protobuf:"bytes,5,opt,name=removed,proto3,oneof"` // deleted on this device
+}
+
 func (*WatchResponse_Message) isWatchResponse_Event() {}
 
 func (*WatchResponse_Changed) isWatchResponse_Event() {}
 
 func (*WatchResponse_Contact) isWatchResponse_Event() {}
+
+func (*WatchResponse_Removed) isWatchResponse_Event() {}
+
+type Removed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // name
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Removed) Reset() {
+	*x = Removed{}
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Removed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Removed) ProtoMessage() {}
+
+func (x *Removed) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Removed.ProtoReflect.Descriptor instead.
+func (*Removed) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Removed) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *Removed) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
 
 type RelaysRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1598,7 +2147,7 @@ type RelaysRequest struct {
 
 func (x *RelaysRequest) Reset() {
 	*x = RelaysRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +2159,7 @@ func (x *RelaysRequest) String() string {
 func (*RelaysRequest) ProtoMessage() {}
 
 func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +2172,7 @@ func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysRequest.ProtoReflect.Descriptor instead.
 func (*RelaysRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 type RelaysResponse struct {
@@ -1635,7 +2184,7 @@ type RelaysResponse struct {
 
 func (x *RelaysResponse) Reset() {
 	*x = RelaysResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +2196,7 @@ func (x *RelaysResponse) String() string {
 func (*RelaysResponse) ProtoMessage() {}
 
 func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +2209,7 @@ func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysResponse.ProtoReflect.Descriptor instead.
 func (*RelaysResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RelaysResponse) GetRelays() []*Relay {
@@ -1681,7 +2230,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +2242,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +2255,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Relay) GetLink() string {
@@ -1739,7 +2288,7 @@ type AddRelayRequest struct {
 
 func (x *AddRelayRequest) Reset() {
 	*x = AddRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +2300,7 @@ func (x *AddRelayRequest) String() string {
 func (*AddRelayRequest) ProtoMessage() {}
 
 func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +2313,7 @@ func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayRequest.ProtoReflect.Descriptor instead.
 func (*AddRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AddRelayRequest) GetLink() string {
@@ -1782,7 +2331,7 @@ type AddRelayResponse struct {
 
 func (x *AddRelayResponse) Reset() {
 	*x = AddRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +2343,7 @@ func (x *AddRelayResponse) String() string {
 func (*AddRelayResponse) ProtoMessage() {}
 
 func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +2356,7 @@ func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayResponse.ProtoReflect.Descriptor instead.
 func (*AddRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 type RemoveRelayRequest struct {
@@ -1819,7 +2368,7 @@ type RemoveRelayRequest struct {
 
 func (x *RemoveRelayRequest) Reset() {
 	*x = RemoveRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2380,7 @@ func (x *RemoveRelayRequest) String() string {
 func (*RemoveRelayRequest) ProtoMessage() {}
 
 func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2393,7 @@ func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RemoveRelayRequest) GetLink() string {
@@ -1862,7 +2411,7 @@ type RemoveRelayResponse struct {
 
 func (x *RemoveRelayResponse) Reset() {
 	*x = RemoveRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1874,7 +2423,7 @@ func (x *RemoveRelayResponse) String() string {
 func (*RemoveRelayResponse) ProtoMessage() {}
 
 func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1887,7 +2436,7 @@ func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayResponse.ProtoReflect.Descriptor instead.
 func (*RemoveRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 type ReachRequest struct {
@@ -1898,7 +2447,7 @@ type ReachRequest struct {
 
 func (x *ReachRequest) Reset() {
 	*x = ReachRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2459,7 @@ func (x *ReachRequest) String() string {
 func (*ReachRequest) ProtoMessage() {}
 
 func (x *ReachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +2472,7 @@ func (x *ReachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachRequest.ProtoReflect.Descriptor instead.
 func (*ReachRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 type ReachResponse struct {
@@ -1948,7 +2497,7 @@ type ReachResponse struct {
 
 func (x *ReachResponse) Reset() {
 	*x = ReachResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2509,7 @@ func (x *ReachResponse) String() string {
 func (*ReachResponse) ProtoMessage() {}
 
 func (x *ReachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2522,7 @@ func (x *ReachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachResponse.ProtoReflect.Descriptor instead.
 func (*ReachResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReachResponse) GetWide() bool {
@@ -2087,7 +2636,7 @@ type RelayLink struct {
 
 func (x *RelayLink) Reset() {
 	*x = RelayLink{}
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2648,7 @@ func (x *RelayLink) String() string {
 func (*RelayLink) ProtoMessage() {}
 
 func (x *RelayLink) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2661,7 @@ func (x *RelayLink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayLink.ProtoReflect.Descriptor instead.
 func (*RelayLink) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RelayLink) GetKey() []byte {
@@ -2158,7 +2707,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2719,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2732,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 type StopResponse struct {
@@ -2194,7 +2743,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2755,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2768,7 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 var File_api_v1_api_proto protoreflect.FileDescriptor
@@ -2280,18 +2829,32 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x06UNMARK\x10\x02\"e\n" +
 	"\x0eVerifyResponse\x12.\n" +
 	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\x12#\n" +
-	"\rsafety_number\x18\x02 \x01(\tR\fsafetyNumber\"j\n" +
+	"\rsafety_number\x18\x02 \x01(\tR\fsafetyNumber\"\x85\x01\n" +
 	"\vSendRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12-\n" +
-	"\x05media\x18\x03 \x03(\v2\x17.kith.api.v1.AttachmentR\x05media\"6\n" +
+	"\x05media\x18\x03 \x03(\v2\x17.kith.api.v1.AttachmentR\x05media\x12\x19\n" +
+	"\breply_to\x18\x04 \x01(\tR\areplyTo\"1\n" +
+	"\vEditRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x0e\n" +
+	"\fEditResponse\"4\n" +
+	"\fReactRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"\x0f\n" +
+	"\rReactResponse\"D\n" +
+	"\rDeleteRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12!\n" +
+	"\ffor_everyone\x18\x02 \x01(\bR\vforEveryone\"\"\n" +
+	"\x0eDeleteResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"6\n" +
 	"\n" +
 	"Attachment\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"0\n" +
 	"\fSendResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xa4\x02\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x82\x04\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acontact\x18\x02 \x01(\tR\acontact\x12\x12\n" +
@@ -2305,7 +2868,28 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\bboxed_on\x18\v \x01(\rR\aboxedOn\x12\x19\n" +
 	"\bboxed_of\x18\f \x01(\rR\aboxedOf\x12\x16\n" +
 	"\x06notice\x18\n" +
-	" \x01(\tR\x06notice\"\x85\x01\n" +
+	" \x01(\tR\x06notice\x12-\n" +
+	"\breply_to\x18\r \x01(\v2\x12.kith.api.v1.QuoteR\areplyTo\x12 \n" +
+	"\fedited_at_ms\x18\x0e \x01(\x03R\n" +
+	"editedAtMs\x12\x18\n" +
+	"\adeleted\x18\x0f \x01(\bR\adeleted\x12\x1d\n" +
+	"\n" +
+	"deleted_on\x18\x10 \x01(\rR\tdeletedOn\x12\x1d\n" +
+	"\n" +
+	"deleted_of\x18\x11 \x01(\rR\tdeletedOf\x123\n" +
+	"\treactions\x18\x12 \x03(\v2\x15.kith.api.v1.ReactionR\treactions\"\x97\x01\n" +
+	"\x05Quote\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04here\x18\x02 \x01(\bR\x04here\x12\x18\n" +
+	"\adeleted\x18\x03 \x01(\bR\adeleted\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\tR\x04from\x12\x12\n" +
+	"\x04mine\x18\x05 \x01(\bR\x04mine\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x14\n" +
+	"\x05files\x18\a \x01(\rR\x05files\"H\n" +
+	"\bReaction\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x12\n" +
+	"\x04mine\x18\x02 \x01(\bR\x04mine\x12\x14\n" +
+	"\x05emoji\x18\x03 \x01(\tR\x05emoji\"\x85\x01\n" +
 	"\x05Media\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
@@ -2332,13 +2916,17 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x0fMessageResponse\x12.\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.kith.api.v1.MessageR\amessage\"$\n" +
 	"\fWatchRequest\x12\x14\n" +
-	"\x05after\x18\x01 \x01(\x04R\x05after\"\xc0\x01\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"\xf2\x01\n" +
 	"\rWatchResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x14.kith.api.v1.MessageH\x00R\amessage\x120\n" +
 	"\achanged\x18\x03 \x01(\v2\x14.kith.api.v1.MessageH\x00R\achanged\x120\n" +
-	"\acontact\x18\x04 \x01(\v2\x14.kith.api.v1.ContactH\x00R\acontactB\a\n" +
-	"\x05event\"\x0f\n" +
+	"\acontact\x18\x04 \x01(\v2\x14.kith.api.v1.ContactH\x00R\acontact\x120\n" +
+	"\aremoved\x18\x05 \x01(\v2\x14.kith.api.v1.RemovedH\x00R\aremovedB\a\n" +
+	"\x05event\"3\n" +
+	"\aRemoved\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\x0f\n" +
 	"\rRelaysRequest\"<\n" +
 	"\x0eRelaysResponse\x12*\n" +
 	"\x06relays\x18\x01 \x03(\v2\x12.kith.api.v1.RelayR\x06relays\"O\n" +
@@ -2376,14 +2964,17 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x05timed\x18\x04 \x01(\bR\x05timed\x12\x15\n" +
 	"\x06skew_s\x18\x05 \x01(\x03R\x05skewS\"\r\n" +
 	"\vStopRequest\"\x0e\n" +
-	"\fStopResponse2\xef\a\n" +
+	"\fStopResponse2\xaf\t\n" +
 	"\x04Kith\x12A\n" +
 	"\x06Status\x12\x1a.kith.api.v1.StatusRequest\x1a\x1b.kith.api.v1.StatusResponse\x12A\n" +
 	"\x06Invite\x12\x1a.kith.api.v1.InviteRequest\x1a\x1b.kith.api.v1.InviteResponse\x128\n" +
 	"\x03Add\x12\x17.kith.api.v1.AddRequest\x1a\x18.kith.api.v1.AddResponse\x12G\n" +
 	"\bContacts\x12\x1c.kith.api.v1.ContactsRequest\x1a\x1d.kith.api.v1.ContactsResponse\x12A\n" +
 	"\x06Verify\x12\x1a.kith.api.v1.VerifyRequest\x1a\x1b.kith.api.v1.VerifyResponse\x12;\n" +
-	"\x04Send\x12\x18.kith.api.v1.SendRequest\x1a\x19.kith.api.v1.SendResponse\x128\n" +
+	"\x04Send\x12\x18.kith.api.v1.SendRequest\x1a\x19.kith.api.v1.SendResponse\x12;\n" +
+	"\x04Edit\x12\x18.kith.api.v1.EditRequest\x1a\x19.kith.api.v1.EditResponse\x12>\n" +
+	"\x05React\x12\x19.kith.api.v1.ReactRequest\x1a\x1a.kith.api.v1.ReactResponse\x12A\n" +
+	"\x06Delete\x12\x1a.kith.api.v1.DeleteRequest\x1a\x1b.kith.api.v1.DeleteResponse\x128\n" +
 	"\x03Log\x12\x17.kith.api.v1.LogRequest\x1a\x18.kith.api.v1.LogResponse\x12A\n" +
 	"\x06Search\x12\x1a.kith.api.v1.SearchRequest\x1a\x1b.kith.api.v1.SearchResponse\x12D\n" +
 	"\aMessage\x12\x1b.kith.api.v1.MessageRequest\x1a\x1c.kith.api.v1.MessageResponse\x12@\n" +
@@ -2407,7 +2998,7 @@ func file_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_api_v1_api_proto_goTypes = []any{
 	(VerifyRequest_Change)(0),   // 0: kith.api.v1.VerifyRequest.Change
 	(*StatusRequest)(nil),       // 1: kith.api.v1.StatusRequest
@@ -2422,30 +3013,39 @@ var file_api_v1_api_proto_goTypes = []any{
 	(*VerifyRequest)(nil),       // 10: kith.api.v1.VerifyRequest
 	(*VerifyResponse)(nil),      // 11: kith.api.v1.VerifyResponse
 	(*SendRequest)(nil),         // 12: kith.api.v1.SendRequest
-	(*Attachment)(nil),          // 13: kith.api.v1.Attachment
-	(*SendResponse)(nil),        // 14: kith.api.v1.SendResponse
-	(*Message)(nil),             // 15: kith.api.v1.Message
-	(*Media)(nil),               // 16: kith.api.v1.Media
-	(*LogRequest)(nil),          // 17: kith.api.v1.LogRequest
-	(*LogResponse)(nil),         // 18: kith.api.v1.LogResponse
-	(*SearchRequest)(nil),       // 19: kith.api.v1.SearchRequest
-	(*SearchResponse)(nil),      // 20: kith.api.v1.SearchResponse
-	(*MessageRequest)(nil),      // 21: kith.api.v1.MessageRequest
-	(*MessageResponse)(nil),     // 22: kith.api.v1.MessageResponse
-	(*WatchRequest)(nil),        // 23: kith.api.v1.WatchRequest
-	(*WatchResponse)(nil),       // 24: kith.api.v1.WatchResponse
-	(*RelaysRequest)(nil),       // 25: kith.api.v1.RelaysRequest
-	(*RelaysResponse)(nil),      // 26: kith.api.v1.RelaysResponse
-	(*Relay)(nil),               // 27: kith.api.v1.Relay
-	(*AddRelayRequest)(nil),     // 28: kith.api.v1.AddRelayRequest
-	(*AddRelayResponse)(nil),    // 29: kith.api.v1.AddRelayResponse
-	(*RemoveRelayRequest)(nil),  // 30: kith.api.v1.RemoveRelayRequest
-	(*RemoveRelayResponse)(nil), // 31: kith.api.v1.RemoveRelayResponse
-	(*ReachRequest)(nil),        // 32: kith.api.v1.ReachRequest
-	(*ReachResponse)(nil),       // 33: kith.api.v1.ReachResponse
-	(*RelayLink)(nil),           // 34: kith.api.v1.RelayLink
-	(*StopRequest)(nil),         // 35: kith.api.v1.StopRequest
-	(*StopResponse)(nil),        // 36: kith.api.v1.StopResponse
+	(*EditRequest)(nil),         // 13: kith.api.v1.EditRequest
+	(*EditResponse)(nil),        // 14: kith.api.v1.EditResponse
+	(*ReactRequest)(nil),        // 15: kith.api.v1.ReactRequest
+	(*ReactResponse)(nil),       // 16: kith.api.v1.ReactResponse
+	(*DeleteRequest)(nil),       // 17: kith.api.v1.DeleteRequest
+	(*DeleteResponse)(nil),      // 18: kith.api.v1.DeleteResponse
+	(*Attachment)(nil),          // 19: kith.api.v1.Attachment
+	(*SendResponse)(nil),        // 20: kith.api.v1.SendResponse
+	(*Message)(nil),             // 21: kith.api.v1.Message
+	(*Quote)(nil),               // 22: kith.api.v1.Quote
+	(*Reaction)(nil),            // 23: kith.api.v1.Reaction
+	(*Media)(nil),               // 24: kith.api.v1.Media
+	(*LogRequest)(nil),          // 25: kith.api.v1.LogRequest
+	(*LogResponse)(nil),         // 26: kith.api.v1.LogResponse
+	(*SearchRequest)(nil),       // 27: kith.api.v1.SearchRequest
+	(*SearchResponse)(nil),      // 28: kith.api.v1.SearchResponse
+	(*MessageRequest)(nil),      // 29: kith.api.v1.MessageRequest
+	(*MessageResponse)(nil),     // 30: kith.api.v1.MessageResponse
+	(*WatchRequest)(nil),        // 31: kith.api.v1.WatchRequest
+	(*WatchResponse)(nil),       // 32: kith.api.v1.WatchResponse
+	(*Removed)(nil),             // 33: kith.api.v1.Removed
+	(*RelaysRequest)(nil),       // 34: kith.api.v1.RelaysRequest
+	(*RelaysResponse)(nil),      // 35: kith.api.v1.RelaysResponse
+	(*Relay)(nil),               // 36: kith.api.v1.Relay
+	(*AddRelayRequest)(nil),     // 37: kith.api.v1.AddRelayRequest
+	(*AddRelayResponse)(nil),    // 38: kith.api.v1.AddRelayResponse
+	(*RemoveRelayRequest)(nil),  // 39: kith.api.v1.RemoveRelayRequest
+	(*RemoveRelayResponse)(nil), // 40: kith.api.v1.RemoveRelayResponse
+	(*ReachRequest)(nil),        // 41: kith.api.v1.ReachRequest
+	(*ReachResponse)(nil),       // 42: kith.api.v1.ReachResponse
+	(*RelayLink)(nil),           // 43: kith.api.v1.RelayLink
+	(*StopRequest)(nil),         // 44: kith.api.v1.StopRequest
+	(*StopResponse)(nil),        // 45: kith.api.v1.StopResponse
 }
 var file_api_v1_api_proto_depIdxs = []int32{
 	7,  // 0: kith.api.v1.StatusResponse.contacts:type_name -> kith.api.v1.Contact
@@ -2453,51 +3053,60 @@ var file_api_v1_api_proto_depIdxs = []int32{
 	7,  // 2: kith.api.v1.ContactsResponse.contacts:type_name -> kith.api.v1.Contact
 	0,  // 3: kith.api.v1.VerifyRequest.change:type_name -> kith.api.v1.VerifyRequest.Change
 	7,  // 4: kith.api.v1.VerifyResponse.contact:type_name -> kith.api.v1.Contact
-	13, // 5: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
-	16, // 6: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
-	15, // 7: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
-	15, // 8: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
-	15, // 9: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
-	15, // 10: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
-	15, // 11: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
-	7,  // 12: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
-	27, // 13: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
-	34, // 14: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
-	1,  // 15: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
-	3,  // 16: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
-	5,  // 17: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
-	8,  // 18: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
-	10, // 19: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
-	12, // 20: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
-	17, // 21: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
-	19, // 22: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
-	21, // 23: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
-	23, // 24: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
-	25, // 25: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
-	28, // 26: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
-	30, // 27: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
-	32, // 28: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
-	35, // 29: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
-	2,  // 30: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
-	4,  // 31: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
-	6,  // 32: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
-	9,  // 33: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
-	11, // 34: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
-	14, // 35: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
-	18, // 36: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
-	20, // 37: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
-	22, // 38: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
-	24, // 39: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
-	26, // 40: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
-	29, // 41: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
-	31, // 42: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
-	33, // 43: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
-	36, // 44: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
-	30, // [30:45] is the sub-list for method output_type
-	15, // [15:30] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	19, // 5: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
+	24, // 6: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
+	22, // 7: kith.api.v1.Message.reply_to:type_name -> kith.api.v1.Quote
+	23, // 8: kith.api.v1.Message.reactions:type_name -> kith.api.v1.Reaction
+	21, // 9: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
+	21, // 10: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
+	21, // 11: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
+	21, // 12: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
+	21, // 13: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
+	7,  // 14: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
+	33, // 15: kith.api.v1.WatchResponse.removed:type_name -> kith.api.v1.Removed
+	36, // 16: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
+	43, // 17: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
+	1,  // 18: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
+	3,  // 19: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
+	5,  // 20: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
+	8,  // 21: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
+	10, // 22: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
+	12, // 23: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
+	13, // 24: kith.api.v1.Kith.Edit:input_type -> kith.api.v1.EditRequest
+	15, // 25: kith.api.v1.Kith.React:input_type -> kith.api.v1.ReactRequest
+	17, // 26: kith.api.v1.Kith.Delete:input_type -> kith.api.v1.DeleteRequest
+	25, // 27: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
+	27, // 28: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
+	29, // 29: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
+	31, // 30: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
+	34, // 31: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
+	37, // 32: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
+	39, // 33: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
+	41, // 34: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
+	44, // 35: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
+	2,  // 36: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
+	4,  // 37: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
+	6,  // 38: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
+	9,  // 39: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
+	11, // 40: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
+	20, // 41: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
+	14, // 42: kith.api.v1.Kith.Edit:output_type -> kith.api.v1.EditResponse
+	16, // 43: kith.api.v1.Kith.React:output_type -> kith.api.v1.ReactResponse
+	18, // 44: kith.api.v1.Kith.Delete:output_type -> kith.api.v1.DeleteResponse
+	26, // 45: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
+	28, // 46: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
+	30, // 47: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
+	32, // 48: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
+	35, // 49: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
+	38, // 50: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
+	40, // 51: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
+	42, // 52: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
+	45, // 53: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
+	36, // [36:54] is the sub-list for method output_type
+	18, // [18:36] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_api_proto_init() }
@@ -2505,10 +3114,11 @@ func file_api_v1_api_proto_init() {
 	if File_api_v1_api_proto != nil {
 		return
 	}
-	file_api_v1_api_proto_msgTypes[23].OneofWrappers = []any{
+	file_api_v1_api_proto_msgTypes[31].OneofWrappers = []any{
 		(*WatchResponse_Message)(nil),
 		(*WatchResponse_Changed)(nil),
 		(*WatchResponse_Contact)(nil),
+		(*WatchResponse_Removed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2516,7 +3126,7 @@ func file_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_api_proto_rawDesc), len(file_api_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   36,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -313,6 +313,18 @@ func awaited(ts *testscript.TestScript, args []string) func(*apiv1.WatchResponse
 		return func(w *apiv1.WatchResponse) bool {
 			return strings.HasPrefix(message(w).GetId(), args[1]) && message(w).GetState() == args[2]
 		}
+	case "reaction": // message, emoji or none
+		return func(w *apiv1.WatchResponse) bool {
+			m := message(w)
+			if m.GetId() != args[1] || len(m.GetReactions()) == 0 {
+				return m.GetId() == args[1] && args[2] == "none"
+			}
+			return m.GetReactions()[0].GetEmoji() == args[2]
+		}
+	case "deleted": // there, too
+		return func(w *apiv1.WatchResponse) bool {
+			return message(w).GetId() == args[1] && message(w).GetDeletedOn() == 1
+		}
 	case "stored", "media":
 		return func(w *apiv1.WatchResponse) bool {
 			return slices.ContainsFunc(message(w).GetMedia(), func(m *apiv1.Media) bool {

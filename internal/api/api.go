@@ -32,6 +32,9 @@ const (
 	defaultSearch = 50
 	// MaxPage is how many messages one answer may hold.
 	MaxPage = 1000
+	// MaxQuote is how much of the message that another answers is shown with it, in
+	// bytes.
+	MaxQuote = 200
 	// maxRequest bounds a request's body in bytes; media comes another way.
 	maxRequest = 1 << 20
 )

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"connectrpc.com/connect"
 
@@ -28,6 +29,13 @@ func (s *Service) Send(ctx context.Context, r *connect.Request[apiv1.SendRequest
 			return nil, fail(&engine.Error{Code: engine.NotFound, Text: fmt.Sprintf("the upload of %q is gone", a.GetName()), Hint: "send it again"})
 		}
 		in.Media = append(in.Media, at)
+	}
+	if r.Msg.GetReplyTo() != "" {
+		of, err := s.findMessage(r.Msg.GetReplyTo())
+		if err != nil {
+			return nil, fail(err)
+		}
+		in.ReplyTo = of.ID
 	}
 	reply, seq, err := s.node.Do(ctx, in)
 	if err != nil {
@@ -135,8 +143,11 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 	switch e := l.Event.(type) {
 	case chat.MessageAdded:
 		m, ok, err := s.node.Message(e.Message.ID)
-		if err != nil || !ok {
+		if err != nil {
 			return nil, err
+		}
+		if !ok || m.Hidden {
+			break
 		}
 		return []*apiv1.WatchResponse{{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Message{Message: s.message(m, names)}}}, nil
 	case chat.MessagesMarked:
@@ -153,6 +164,25 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		} else if ok {
 			changed = append(changed, m)
 		}
+	case chat.MessageAmended:
+		if m, ok, err := s.node.Message(e.Amendment.Target); err != nil {
+			return nil, err
+		} else if ok && !m.Hidden {
+			changed = append(changed, m)
+		}
+	case chat.DeletionDelivered:
+		if m, ok, err := s.node.Message(e.ID); err != nil {
+			return nil, err
+		} else if ok {
+			changed = append(changed, m)
+		}
+	case chat.MessagesHidden:
+		var out []*apiv1.WatchResponse
+		for _, id := range e.IDs {
+			out = append(out, &apiv1.WatchResponse{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Removed{Removed: &apiv1.Removed{
+				Contact: names.contacts[e.Conversation.Account()].Name, Id: hex.EncodeToString(id[:])}}})
+		}
+		return out, nil
 	case chat.MediaStored:
 		if changed, err = s.node.WithRoot(e.Root); err != nil {
 			return nil, err
@@ -222,7 +252,52 @@ func (s *Service) message(m chat.Message, n names) *apiv1.Message {
 	for _, a := range m.Media {
 		out.Media = append(out.Media, s.media(a))
 	}
+	s.amendments(out, &m, n)
 	return out
+}
+
+// amendments shows what was said about a message later, and of what it spoke itself.
+func (s *Service) amendments(out *apiv1.Message, m *chat.Message, n names) {
+	self := s.node.Self()
+	name := func(a identity.AccountID) string {
+		if a == self.Account {
+			return self.Name
+		}
+		return n.contacts[a].Name
+	}
+	if !m.EditedAt.IsZero() {
+		out.EditedAtMs = m.EditedAt.UnixMilli()
+	}
+	if out.Deleted = m.Deleted; m.Deleted && out.Mine {
+		out.DeletedOf = 1
+		if m.DeletedThere {
+			out.DeletedOn = 1
+		}
+	}
+	for _, r := range m.Reactions {
+		out.Reactions = append(out.Reactions, &apiv1.Reaction{From: name(r.From), Mine: r.From == self.Account, Emoji: r.Emoji})
+	}
+	if m.ReplyTo == (wire.MessageID{}) {
+		return
+	}
+	out.ReplyTo = &apiv1.Quote{Id: hex.EncodeToString(m.ReplyTo[:])}
+	of, ok, err := s.node.Message(m.ReplyTo)
+	if err != nil || !ok || of.Hidden || of.Conversation != m.Conversation {
+		return // what it answers is not here; that is no reason not to show it
+	}
+	out.ReplyTo.Here, out.ReplyTo.Deleted, out.ReplyTo.From, out.ReplyTo.Mine = true, of.Deleted, name(of.From), of.From == self.Account
+	out.ReplyTo.Text, out.ReplyTo.Files = beginning(of.Text, MaxQuote), uint32(len(of.Media))
+}
+
+// beginning cuts a text between two characters.
+func beginning(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
 }
 
 func (s *Service) media(a chat.Media) *apiv1.Media {

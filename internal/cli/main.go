@@ -109,6 +109,9 @@ type grammar struct {
 	Contacts contactsCmd `cmd:"" help:"List contacts."`
 	Verify   verifyCmd   `cmd:"" help:"Show the safety number with a contact, and mark it as compared."`
 	Send     sendCmd     `cmd:"" help:"Send text and files to a contact."`
+	Edit     editCmd     `cmd:"" help:"Give a message another text."`
+	React    reactCmd    `cmd:"" help:"Say what you feel about a message."`
+	Delete   deleteCmd   `cmd:"" help:"Delete messages, here or for everyone."`
 	Log      logCmd      `cmd:"" help:"Show a conversation."`
 	Search   searchCmd   `cmd:"" help:"Find messages by words."`
 	Save     saveCmd     `cmd:"" help:"Save the files of a message."`

@@ -83,6 +83,27 @@ type messageJSON struct {
 	BoxedOn uint32      `json:"boxed_on,omitempty"`
 	BoxedOf uint32      `json:"boxed_of,omitempty"`
 	Media   []mediaJSON `json:"media"`
+
+	ReplyTo   *quoteJSON     `json:"reply_to,omitempty"`
+	EditedAt  string         `json:"edited_at,omitempty"`
+	Deleted   bool           `json:"deleted,omitempty"`
+	DeletedOn uint32         `json:"deleted_on,omitempty"`
+	DeletedOf uint32         `json:"deleted_of,omitempty"`
+	Reactions []reactionJSON `json:"reactions,omitempty"`
+}
+
+type quoteJSON struct {
+	ID      string `json:"id"`
+	Here    bool   `json:"here"`
+	Deleted bool   `json:"deleted,omitempty"`
+	From    string `json:"from,omitempty"`
+	Text    string `json:"text,omitempty"`
+}
+
+type reactionJSON struct {
+	From  string `json:"from"`
+	Mine  bool   `json:"mine"`
+	Emoji string `json:"emoji"`
 }
 
 type mediaJSON struct {
@@ -102,6 +123,16 @@ func toJSON(m *apiv1.Message) messageJSON {
 		out.Media = append(out.Media, mediaJSON{Name: a.GetName(), Size: a.GetSize(), SHA256: a.GetSha256(),
 			Type: a.GetType(), State: a.GetState(), Have: a.GetHave()})
 	}
+	if q := m.GetReplyTo(); q != nil {
+		out.ReplyTo = &quoteJSON{ID: q.GetId(), Here: q.GetHere(), Deleted: q.GetDeleted(), From: q.GetFrom(), Text: q.GetText()}
+	}
+	if m.GetEditedAtMs() != 0 {
+		out.EditedAt = at(m.GetEditedAtMs())
+	}
+	out.Deleted, out.DeletedOn, out.DeletedOf = m.GetDeleted(), m.GetDeletedOn(), m.GetDeletedOf()
+	for _, r := range m.GetReactions() {
+		out.Reactions = append(out.Reactions, reactionJSON{From: r.GetFrom(), Mine: r.GetMine(), Emoji: r.GetEmoji()})
+	}
 	return out
 }
 
@@ -120,19 +151,54 @@ func (e *env) printMessage(m *apiv1.Message, withContact bool) error {
 	if withContact && m.GetMine() {
 		who += " to " + m.GetContact()
 	}
+	if m.GetDeleted() {
+		there := ""
+		if m.GetMine() {
+			there = fmt.Sprintf("  [deleted on %d of %d devices there]", m.GetDeletedOn(), m.GetDeletedOf())
+		}
+		return e.printf("%s  %s: -- deleted%s\n", when, oneLine(who), there)
+	}
 	state := ""
+	if m.GetEditedAtMs() != 0 {
+		state = "  [edited]"
+	}
 	if m.GetMine() {
-		state = "  [" + m.GetState() + "]"
 		if m.GetState() == "boxed" {
-			state = fmt.Sprintf("  [boxed on %d of %d relays]", m.GetBoxedOn(), m.GetBoxedOf())
+			state += fmt.Sprintf("  [boxed on %d of %d relays]", m.GetBoxedOn(), m.GetBoxedOf())
+		} else {
+			state += "  [" + m.GetState() + "]"
 		}
 	}
 	var b strings.Builder
+	if q := m.GetReplyTo(); q != nil {
+		fmt.Fprintf(&b, "%s  > %s\n", when, quoted(q))
+	}
 	fmt.Fprintf(&b, "%s  %s: %s%s\n", when, oneLine(who), strings.ReplaceAll(visible(m.GetText(), true), "\n", "\n    "), state)
 	for _, a := range m.GetMedia() {
 		fmt.Fprintf(&b, "    %s  %s  %s  %s\n", oneLine(a.GetName()), bytesText(a.GetSize()), mediaState(a), "kith save "+m.GetId()[:8])
 	}
+	for _, r := range m.GetReactions() {
+		fmt.Fprintf(&b, "    %s %s\n", oneLine(r.GetEmoji()), oneLine(r.GetFrom()))
+	}
 	return e.printf("%s", b.String())
+}
+
+// quoted is one line of the message that another answers.
+func quoted(q *apiv1.Quote) string {
+	switch {
+	case !q.GetHere():
+		return "a message that is not here"
+	case q.GetDeleted():
+		return oneLine(q.GetFrom()) + ": -- deleted"
+	case q.GetText() == "":
+		return fmt.Sprintf("%s: %d files", oneLine(q.GetFrom()), q.GetFiles())
+	}
+	const most = 60
+	text := []rune(oneLine(q.GetText()))
+	if len(text) > most {
+		text = append(text[:most-1], '…')
+	}
+	return oneLine(q.GetFrom()) + ": " + string(text)
 }
 
 func mediaState(a *apiv1.Media) string {

@@ -25,6 +25,7 @@ type sendCmd struct {
 	Text    string        `arg:"" optional:"" help:"What to say; - reads it from standard input." placeholder:"TEXT"`
 	File    []string      `help:"Send a file; may be given again." placeholder:"PATH" sep:"none"`
 	AsFile  bool          `help:"Leave pictures as they are, with place and camera in them."`
+	Reply   string        `help:"The message this one answers." placeholder:"MESSAGE-ID"`
 	Wait    string        `help:"When to return: queued (safe here), boxed (on relays, or there) or delivered (safe there)." enum:"queued,boxed,delivered" default:"queued"`
 	Timeout time.Duration `help:"How long to wait for delivered; 0 is for ever." default:"0"`
 }
@@ -48,7 +49,7 @@ func (c *sendCmd) Run(e *env) error {
 	if err := c.check(e, cl); err != nil {
 		return err
 	}
-	req := &apiv1.SendRequest{Contact: c.Contact, Text: text}
+	req := &apiv1.SendRequest{Contact: c.Contact, Text: text, ReplyTo: c.Reply}
 	for _, path := range c.File {
 		a, err := c.upload(e, cl, path)
 		if err != nil {

@@ -52,6 +52,12 @@ const (
 	KithVerifyProcedure = "/kith.api.v1.Kith/Verify"
 	// KithSendProcedure is the fully-qualified name of the Kith's Send RPC.
 	KithSendProcedure = "/kith.api.v1.Kith/Send"
+	// KithEditProcedure is the fully-qualified name of the Kith's Edit RPC.
+	KithEditProcedure = "/kith.api.v1.Kith/Edit"
+	// KithReactProcedure is the fully-qualified name of the Kith's React RPC.
+	KithReactProcedure = "/kith.api.v1.Kith/React"
+	// KithDeleteProcedure is the fully-qualified name of the Kith's Delete RPC.
+	KithDeleteProcedure = "/kith.api.v1.Kith/Delete"
 	// KithLogProcedure is the fully-qualified name of the Kith's Log RPC.
 	KithLogProcedure = "/kith.api.v1.Kith/Log"
 	// KithSearchProcedure is the fully-qualified name of the Kith's Search RPC.
@@ -89,6 +95,12 @@ type KithClient interface {
 	// Send says something to a contact. It answers when the message is durable
 	// here.
 	Send(context.Context, *connect.Request[v1.SendRequest]) (*connect.Response[v1.SendResponse], error)
+	// Edit gives an own message another text.
+	Edit(context.Context, *connect.Request[v1.EditRequest]) (*connect.Response[v1.EditResponse], error)
+	// React says what this person feels about a message, or takes it back.
+	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
+	// Delete forgets messages, here or with everybody who has them.
+	Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error)
 	// Log lists messages of a conversation, oldest first.
 	Log(context.Context, *connect.Request[v1.LogRequest]) (*connect.Response[v1.LogResponse], error)
 	// Search finds messages by words.
@@ -156,6 +168,24 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(kithMethods.ByName("Send")),
 			connect.WithClientOptions(opts...),
 		),
+		edit: connect.NewClient[v1.EditRequest, v1.EditResponse](
+			httpClient,
+			baseURL+KithEditProcedure,
+			connect.WithSchema(kithMethods.ByName("Edit")),
+			connect.WithClientOptions(opts...),
+		),
+		react: connect.NewClient[v1.ReactRequest, v1.ReactResponse](
+			httpClient,
+			baseURL+KithReactProcedure,
+			connect.WithSchema(kithMethods.ByName("React")),
+			connect.WithClientOptions(opts...),
+		),
+		delete: connect.NewClient[v1.DeleteRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+KithDeleteProcedure,
+			connect.WithSchema(kithMethods.ByName("Delete")),
+			connect.WithClientOptions(opts...),
+		),
 		log: connect.NewClient[v1.LogRequest, v1.LogResponse](
 			httpClient,
 			baseURL+KithLogProcedure,
@@ -221,6 +251,9 @@ type kithClient struct {
 	contacts    *connect.Client[v1.ContactsRequest, v1.ContactsResponse]
 	verify      *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
 	send        *connect.Client[v1.SendRequest, v1.SendResponse]
+	edit        *connect.Client[v1.EditRequest, v1.EditResponse]
+	react       *connect.Client[v1.ReactRequest, v1.ReactResponse]
+	delete      *connect.Client[v1.DeleteRequest, v1.DeleteResponse]
 	log         *connect.Client[v1.LogRequest, v1.LogResponse]
 	search      *connect.Client[v1.SearchRequest, v1.SearchResponse]
 	message     *connect.Client[v1.MessageRequest, v1.MessageResponse]
@@ -260,6 +293,21 @@ func (c *kithClient) Verify(ctx context.Context, req *connect.Request[v1.VerifyR
 // Send calls kith.api.v1.Kith.Send.
 func (c *kithClient) Send(ctx context.Context, req *connect.Request[v1.SendRequest]) (*connect.Response[v1.SendResponse], error) {
 	return c.send.CallUnary(ctx, req)
+}
+
+// Edit calls kith.api.v1.Kith.Edit.
+func (c *kithClient) Edit(ctx context.Context, req *connect.Request[v1.EditRequest]) (*connect.Response[v1.EditResponse], error) {
+	return c.edit.CallUnary(ctx, req)
+}
+
+// React calls kith.api.v1.Kith.React.
+func (c *kithClient) React(ctx context.Context, req *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error) {
+	return c.react.CallUnary(ctx, req)
+}
+
+// Delete calls kith.api.v1.Kith.Delete.
+func (c *kithClient) Delete(ctx context.Context, req *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error) {
+	return c.delete.CallUnary(ctx, req)
 }
 
 // Log calls kith.api.v1.Kith.Log.
@@ -324,6 +372,12 @@ type KithHandler interface {
 	// Send says something to a contact. It answers when the message is durable
 	// here.
 	Send(context.Context, *connect.Request[v1.SendRequest]) (*connect.Response[v1.SendResponse], error)
+	// Edit gives an own message another text.
+	Edit(context.Context, *connect.Request[v1.EditRequest]) (*connect.Response[v1.EditResponse], error)
+	// React says what this person feels about a message, or takes it back.
+	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
+	// Delete forgets messages, here or with everybody who has them.
+	Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error)
 	// Log lists messages of a conversation, oldest first.
 	Log(context.Context, *connect.Request[v1.LogRequest]) (*connect.Response[v1.LogResponse], error)
 	// Search finds messages by words.
@@ -385,6 +439,24 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		KithSendProcedure,
 		svc.Send,
 		connect.WithSchema(kithMethods.ByName("Send")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithEditHandler := connect.NewUnaryHandler(
+		KithEditProcedure,
+		svc.Edit,
+		connect.WithSchema(kithMethods.ByName("Edit")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithReactHandler := connect.NewUnaryHandler(
+		KithReactProcedure,
+		svc.React,
+		connect.WithSchema(kithMethods.ByName("React")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithDeleteHandler := connect.NewUnaryHandler(
+		KithDeleteProcedure,
+		svc.Delete,
+		connect.WithSchema(kithMethods.ByName("Delete")),
 		connect.WithHandlerOptions(opts...),
 	)
 	kithLogHandler := connect.NewUnaryHandler(
@@ -455,6 +527,12 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 			kithVerifyHandler.ServeHTTP(w, r)
 		case KithSendProcedure:
 			kithSendHandler.ServeHTTP(w, r)
+		case KithEditProcedure:
+			kithEditHandler.ServeHTTP(w, r)
+		case KithReactProcedure:
+			kithReactHandler.ServeHTTP(w, r)
+		case KithDeleteProcedure:
+			kithDeleteHandler.ServeHTTP(w, r)
 		case KithLogProcedure:
 			kithLogHandler.ServeHTTP(w, r)
 		case KithSearchProcedure:
@@ -504,6 +582,18 @@ func (UnimplementedKithHandler) Verify(context.Context, *connect.Request[v1.Veri
 
 func (UnimplementedKithHandler) Send(context.Context, *connect.Request[v1.SendRequest]) (*connect.Response[v1.SendResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Send is not implemented"))
+}
+
+func (UnimplementedKithHandler) Edit(context.Context, *connect.Request[v1.EditRequest]) (*connect.Response[v1.EditResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Edit is not implemented"))
+}
+
+func (UnimplementedKithHandler) React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.React is not implemented"))
+}
+
+func (UnimplementedKithHandler) Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Delete is not implemented"))
 }
 
 func (UnimplementedKithHandler) Log(context.Context, *connect.Request[v1.LogRequest]) (*connect.Response[v1.LogResponse], error) {
