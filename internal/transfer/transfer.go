@@ -221,7 +221,7 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Forget:
 		if m.blobs[in.Root] != nil {
 			m.remove(in.Root)
-			effects = append(effects, Close{Root: in.Root})
+			effects = append(effects, Close(in))
 		}
 	case Opened:
 		if m.blobs[in.Root] == nil { // forgotten meanwhile
