@@ -110,7 +110,8 @@ const importLaw = `
 	identity, media, internal/wire          < internal/api
 	internal/chat, internal/engine          < internal/api
 	internal/node                           < internal/api
-	internal/qr                             < internal/cli
+	internal/qr                             < internal/cli, internal/api
+	                                        < internal/door, internal/webui
 	github.com/alecthomas/kong              < internal/cli
 	golang.org/x/term                       < internal/cli
 

@@ -74,7 +74,7 @@ func (x VerifyRequest_Change) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use VerifyRequest_Change.Descriptor instead.
 func (VerifyRequest_Change) EnumDescriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{9, 0}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{12, 0}
 }
 
 type StatusRequest struct {
@@ -649,6 +649,146 @@ func (x *ContactsResponse) GetContacts() []*Contact {
 	return nil
 }
 
+type ConversationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConversationsRequest) Reset() {
+	*x = ConversationsRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConversationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConversationsRequest) ProtoMessage() {}
+
+func (x *ConversationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConversationsRequest.ProtoReflect.Descriptor instead.
+func (*ConversationsRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{9}
+}
+
+type ConversationsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversations []*Conversation        `protobuf:"bytes,1,rep,name=conversations,proto3" json:"conversations,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"` // of the newest event, for Watch
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConversationsResponse) Reset() {
+	*x = ConversationsResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConversationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConversationsResponse) ProtoMessage() {}
+
+func (x *ConversationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConversationsResponse.ProtoReflect.Descriptor instead.
+func (*ConversationsResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ConversationsResponse) GetConversations() []*Conversation {
+	if x != nil {
+		return x.Conversations
+	}
+	return nil
+}
+
+func (x *ConversationsResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type Conversation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	Last          *Message               `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"` // unset: nothing was said yet
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Conversation) Reset() {
+	*x = Conversation{}
+	mi := &file_api_v1_api_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Conversation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Conversation) ProtoMessage() {}
+
+func (x *Conversation) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Conversation.ProtoReflect.Descriptor instead.
+func (*Conversation) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Conversation) GetContact() *Contact {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
+}
+
+func (x *Conversation) GetLast() *Message {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
 type VerifyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // name or account
@@ -659,7 +799,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[9]
+	mi := &file_api_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +811,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[9]
+	mi := &file_api_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +824,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *VerifyRequest) GetContact() string {
@@ -711,7 +851,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[10]
+	mi := &file_api_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +863,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[10]
+	mi := &file_api_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +876,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *VerifyResponse) GetContact() *Contact {
@@ -765,7 +905,7 @@ type SendRequest struct {
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[11]
+	mi := &file_api_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +917,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[11]
+	mi := &file_api_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +930,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SendRequest) GetContact() string {
@@ -831,7 +971,7 @@ type EditRequest struct {
 
 func (x *EditRequest) Reset() {
 	*x = EditRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[12]
+	mi := &file_api_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +983,7 @@ func (x *EditRequest) String() string {
 func (*EditRequest) ProtoMessage() {}
 
 func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[12]
+	mi := &file_api_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +996,7 @@ func (x *EditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
 func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EditRequest) GetId() string {
@@ -881,7 +1021,7 @@ type EditResponse struct {
 
 func (x *EditResponse) Reset() {
 	*x = EditResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1033,7 @@ func (x *EditResponse) String() string {
 func (*EditResponse) ProtoMessage() {}
 
 func (x *EditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1046,7 @@ func (x *EditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditResponse.ProtoReflect.Descriptor instead.
 func (*EditResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 type ReactRequest struct {
@@ -919,7 +1059,7 @@ type ReactRequest struct {
 
 func (x *ReactRequest) Reset() {
 	*x = ReactRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +1071,7 @@ func (x *ReactRequest) String() string {
 func (*ReactRequest) ProtoMessage() {}
 
 func (x *ReactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1084,7 @@ func (x *ReactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactRequest.ProtoReflect.Descriptor instead.
 func (*ReactRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReactRequest) GetId() string {
@@ -969,7 +1109,7 @@ type ReactResponse struct {
 
 func (x *ReactResponse) Reset() {
 	*x = ReactResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[15]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1121,7 @@ func (x *ReactResponse) String() string {
 func (*ReactResponse) ProtoMessage() {}
 
 func (x *ReactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[15]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1134,7 @@ func (x *ReactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactResponse.ProtoReflect.Descriptor instead.
 func (*ReactResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 type DeleteRequest struct {
@@ -1007,7 +1147,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[16]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1019,7 +1159,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[16]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1032,7 +1172,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeleteRequest) GetIds() []string {
@@ -1058,7 +1198,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[17]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1210,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[17]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1223,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeleteResponse) GetSeq() uint64 {
@@ -1104,7 +1244,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_api_v1_api_proto_msgTypes[18]
+	mi := &file_api_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1256,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[18]
+	mi := &file_api_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1269,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Attachment) GetToken() string {
@@ -1156,7 +1296,7 @@ type SendResponse struct {
 
 func (x *SendResponse) Reset() {
 	*x = SendResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[19]
+	mi := &file_api_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1308,7 @@ func (x *SendResponse) String() string {
 func (*SendResponse) ProtoMessage() {}
 
 func (x *SendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[19]
+	mi := &file_api_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1321,7 @@ func (x *SendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResponse.ProtoReflect.Descriptor instead.
 func (*SendResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SendResponse) GetId() string {
@@ -1224,7 +1364,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_api_v1_api_proto_msgTypes[20]
+	mi := &file_api_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1376,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[20]
+	mi := &file_api_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1389,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Message) GetId() string {
@@ -1394,7 +1534,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1546,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1559,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Quote) GetId() string {
@@ -1482,7 +1622,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1634,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1647,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Reaction) GetFrom() string {
@@ -1545,7 +1685,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1697,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1710,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Media) GetName() string {
@@ -1621,13 +1761,15 @@ type LogRequest struct {
 	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`                       // newest this many; 0 means 100
 	Before        string                 `protobuf:"bytes,3,opt,name=before,proto3" json:"before,omitempty"`                      // message id: only those before it
 	MarkRead      bool                   `protobuf:"varint,4,opt,name=mark_read,json=markRead,proto3" json:"mark_read,omitempty"` // a person looks at them
+	After         string                 `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`                        // message id: the oldest after it, instead of the newest
+	Around        string                 `protobuf:"bytes,6,opt,name=around,proto3" json:"around,omitempty"`                      // message id: it, and as many before as after
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1781,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1794,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LogRequest) GetContact() string {
@@ -1683,17 +1825,33 @@ func (x *LogRequest) GetMarkRead() bool {
 	return false
 }
 
+func (x *LogRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *LogRequest) GetAround() string {
+	if x != nil {
+		return x.Around
+	}
+	return ""
+}
+
 type LogResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Messages      []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
-	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"` // of the newest event, for Watch
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`         // of the newest event, for Watch
+	Earlier       bool                   `protobuf:"varint,3,opt,name=earlier,proto3" json:"earlier,omitempty"` // there are messages before these
+	Later         bool                   `protobuf:"varint,4,opt,name=later,proto3" json:"later,omitempty"`     // and after them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogResponse) Reset() {
 	*x = LogResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1705,7 +1863,7 @@ func (x *LogResponse) String() string {
 func (*LogResponse) ProtoMessage() {}
 
 func (x *LogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +1876,7 @@ func (x *LogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogResponse.ProtoReflect.Descriptor instead.
 func (*LogResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LogResponse) GetMessages() []*Message {
@@ -1735,6 +1893,20 @@ func (x *LogResponse) GetSeq() uint64 {
 	return 0
 }
 
+func (x *LogResponse) GetEarlier() bool {
+	if x != nil {
+		return x.Earlier
+	}
+	return false
+}
+
+func (x *LogResponse) GetLater() bool {
+	if x != nil {
+		return x.Later
+	}
+	return false
+}
+
 type SearchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Words         string                 `protobuf:"bytes,1,opt,name=words,proto3" json:"words,omitempty"`
@@ -1745,7 +1917,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1929,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1942,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SearchRequest) GetWords() string {
@@ -1796,7 +1968,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1980,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1993,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SearchResponse) GetMessages() []*Message {
@@ -1840,7 +2012,7 @@ type MessageRequest struct {
 
 func (x *MessageRequest) Reset() {
 	*x = MessageRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +2024,7 @@ func (x *MessageRequest) String() string {
 func (*MessageRequest) ProtoMessage() {}
 
 func (x *MessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +2037,7 @@ func (x *MessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRequest.ProtoReflect.Descriptor instead.
 func (*MessageRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *MessageRequest) GetId() string {
@@ -1884,7 +2056,7 @@ type MessageResponse struct {
 
 func (x *MessageResponse) Reset() {
 	*x = MessageResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1896,7 +2068,7 @@ func (x *MessageResponse) String() string {
 func (*MessageResponse) ProtoMessage() {}
 
 func (x *MessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1909,7 +2081,7 @@ func (x *MessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageResponse.ProtoReflect.Descriptor instead.
 func (*MessageResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MessageResponse) GetMessage() *Message {
@@ -1928,7 +2100,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1940,7 +2112,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1953,7 +2125,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -1981,7 +2153,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +2165,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +2178,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -2097,7 +2269,7 @@ type Removed struct {
 
 func (x *Removed) Reset() {
 	*x = Removed{}
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2281,7 @@ func (x *Removed) String() string {
 func (*Removed) ProtoMessage() {}
 
 func (x *Removed) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2294,7 @@ func (x *Removed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removed.ProtoReflect.Descriptor instead.
 func (*Removed) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Removed) GetContact() string {
@@ -2147,7 +2319,7 @@ type RelaysRequest struct {
 
 func (x *RelaysRequest) Reset() {
 	*x = RelaysRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2159,7 +2331,7 @@ func (x *RelaysRequest) String() string {
 func (*RelaysRequest) ProtoMessage() {}
 
 func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2172,7 +2344,7 @@ func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysRequest.ProtoReflect.Descriptor instead.
 func (*RelaysRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 type RelaysResponse struct {
@@ -2184,7 +2356,7 @@ type RelaysResponse struct {
 
 func (x *RelaysResponse) Reset() {
 	*x = RelaysResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2196,7 +2368,7 @@ func (x *RelaysResponse) String() string {
 func (*RelaysResponse) ProtoMessage() {}
 
 func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2209,7 +2381,7 @@ func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysResponse.ProtoReflect.Descriptor instead.
 func (*RelaysResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RelaysResponse) GetRelays() []*Relay {
@@ -2230,7 +2402,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2414,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2427,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Relay) GetLink() string {
@@ -2288,7 +2460,7 @@ type AddRelayRequest struct {
 
 func (x *AddRelayRequest) Reset() {
 	*x = AddRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[36]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2472,7 @@ func (x *AddRelayRequest) String() string {
 func (*AddRelayRequest) ProtoMessage() {}
 
 func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[36]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2313,7 +2485,7 @@ func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayRequest.ProtoReflect.Descriptor instead.
 func (*AddRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AddRelayRequest) GetLink() string {
@@ -2331,7 +2503,7 @@ type AddRelayResponse struct {
 
 func (x *AddRelayResponse) Reset() {
 	*x = AddRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[37]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2515,7 @@ func (x *AddRelayResponse) String() string {
 func (*AddRelayResponse) ProtoMessage() {}
 
 func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[37]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2528,7 @@ func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayResponse.ProtoReflect.Descriptor instead.
 func (*AddRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 type RemoveRelayRequest struct {
@@ -2368,7 +2540,7 @@ type RemoveRelayRequest struct {
 
 func (x *RemoveRelayRequest) Reset() {
 	*x = RemoveRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[38]
+	mi := &file_api_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2552,7 @@ func (x *RemoveRelayRequest) String() string {
 func (*RemoveRelayRequest) ProtoMessage() {}
 
 func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[38]
+	mi := &file_api_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2393,7 +2565,7 @@ func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RemoveRelayRequest) GetLink() string {
@@ -2411,7 +2583,7 @@ type RemoveRelayResponse struct {
 
 func (x *RemoveRelayResponse) Reset() {
 	*x = RemoveRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[39]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2595,7 @@ func (x *RemoveRelayResponse) String() string {
 func (*RemoveRelayResponse) ProtoMessage() {}
 
 func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[39]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2608,7 @@ func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayResponse.ProtoReflect.Descriptor instead.
 func (*RemoveRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 type ReachRequest struct {
@@ -2447,7 +2619,7 @@ type ReachRequest struct {
 
 func (x *ReachRequest) Reset() {
 	*x = ReachRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[40]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2631,7 @@ func (x *ReachRequest) String() string {
 func (*ReachRequest) ProtoMessage() {}
 
 func (x *ReachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[40]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2644,7 @@ func (x *ReachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachRequest.ProtoReflect.Descriptor instead.
 func (*ReachRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 type ReachResponse struct {
@@ -2497,7 +2669,7 @@ type ReachResponse struct {
 
 func (x *ReachResponse) Reset() {
 	*x = ReachResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[41]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2681,7 @@ func (x *ReachResponse) String() string {
 func (*ReachResponse) ProtoMessage() {}
 
 func (x *ReachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[41]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2694,7 @@ func (x *ReachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachResponse.ProtoReflect.Descriptor instead.
 func (*ReachResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ReachResponse) GetWide() bool {
@@ -2636,7 +2808,7 @@ type RelayLink struct {
 
 func (x *RelayLink) Reset() {
 	*x = RelayLink{}
-	mi := &file_api_v1_api_proto_msgTypes[42]
+	mi := &file_api_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +2820,7 @@ func (x *RelayLink) String() string {
 func (*RelayLink) ProtoMessage() {}
 
 func (x *RelayLink) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[42]
+	mi := &file_api_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +2833,7 @@ func (x *RelayLink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayLink.ProtoReflect.Descriptor instead.
 func (*RelayLink) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RelayLink) GetKey() []byte {
@@ -2699,6 +2871,86 @@ func (x *RelayLink) GetSkewS() int64 {
 	return 0
 }
 
+type PageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PageRequest) Reset() {
+	*x = PageRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PageRequest) ProtoMessage() {}
+
+func (x *PageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PageRequest.ProtoReflect.Descriptor instead.
+func (*PageRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{46}
+}
+
+type PageResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"` // lets one browser in, once, within a minute
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PageResponse) Reset() {
+	*x = PageResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PageResponse) ProtoMessage() {}
+
+func (x *PageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PageResponse.ProtoReflect.Descriptor instead.
+func (*PageResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *PageResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
 type StopRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2707,7 +2959,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[43]
+	mi := &file_api_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +2971,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[43]
+	mi := &file_api_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +2984,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 type StopResponse struct {
@@ -2743,7 +2995,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[44]
+	mi := &file_api_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2755,7 +3007,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[44]
+	mi := &file_api_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2768,7 +3020,7 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 var File_api_v1_api_proto protoreflect.FileDescriptor
@@ -2818,7 +3070,14 @@ const file_api_v1_api_proto_rawDesc = "" +
 	" \x01(\bR\x05stale\"\x11\n" +
 	"\x0fContactsRequest\"D\n" +
 	"\x10ContactsResponse\x120\n" +
-	"\bcontacts\x18\x01 \x03(\v2\x14.kith.api.v1.ContactR\bcontacts\"\x8e\x01\n" +
+	"\bcontacts\x18\x01 \x03(\v2\x14.kith.api.v1.ContactR\bcontacts\"\x16\n" +
+	"\x14ConversationsRequest\"j\n" +
+	"\x15ConversationsResponse\x12?\n" +
+	"\rconversations\x18\x01 \x03(\v2\x19.kith.api.v1.ConversationR\rconversations\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"h\n" +
+	"\fConversation\x12.\n" +
+	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\x12(\n" +
+	"\x04last\x18\x02 \x01(\v2\x14.kith.api.v1.MessageR\x04last\"\x8e\x01\n" +
 	"\rVerifyRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x129\n" +
 	"\x06change\x18\x02 \x01(\x0e2!.kith.api.v1.VerifyRequest.ChangeR\x06change\"(\n" +
@@ -2896,16 +3155,20 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12\x12\n" +
 	"\x04type\x18\x04 \x01(\tR\x04type\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\tR\x05state\x12\x12\n" +
-	"\x04have\x18\x06 \x01(\x03R\x04have\"q\n" +
+	"\x04have\x18\x06 \x01(\x03R\x04have\"\x9f\x01\n" +
 	"\n" +
 	"LogRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06before\x18\x03 \x01(\tR\x06before\x12\x1b\n" +
-	"\tmark_read\x18\x04 \x01(\bR\bmarkRead\"Q\n" +
+	"\tmark_read\x18\x04 \x01(\bR\bmarkRead\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\tR\x05after\x12\x16\n" +
+	"\x06around\x18\x06 \x01(\tR\x06around\"\x81\x01\n" +
 	"\vLogResponse\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.kith.api.v1.MessageR\bmessages\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\";\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
+	"\aearlier\x18\x03 \x01(\bR\aearlier\x12\x14\n" +
+	"\x05later\x18\x04 \x01(\bR\x05later\";\n" +
 	"\rSearchRequest\x12\x14\n" +
 	"\x05words\x18\x01 \x01(\tR\x05words\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\"B\n" +
@@ -2963,13 +3226,18 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\breserved\x18\x03 \x01(\bR\breserved\x12\x14\n" +
 	"\x05timed\x18\x04 \x01(\bR\x05timed\x12\x15\n" +
 	"\x06skew_s\x18\x05 \x01(\x03R\x05skewS\"\r\n" +
+	"\vPageRequest\" \n" +
+	"\fPageResponse\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\"\r\n" +
 	"\vStopRequest\"\x0e\n" +
-	"\fStopResponse2\xaf\t\n" +
+	"\fStopResponse2\xc4\n" +
+	"\n" +
 	"\x04Kith\x12A\n" +
 	"\x06Status\x12\x1a.kith.api.v1.StatusRequest\x1a\x1b.kith.api.v1.StatusResponse\x12A\n" +
 	"\x06Invite\x12\x1a.kith.api.v1.InviteRequest\x1a\x1b.kith.api.v1.InviteResponse\x128\n" +
 	"\x03Add\x12\x17.kith.api.v1.AddRequest\x1a\x18.kith.api.v1.AddResponse\x12G\n" +
-	"\bContacts\x12\x1c.kith.api.v1.ContactsRequest\x1a\x1d.kith.api.v1.ContactsResponse\x12A\n" +
+	"\bContacts\x12\x1c.kith.api.v1.ContactsRequest\x1a\x1d.kith.api.v1.ContactsResponse\x12V\n" +
+	"\rConversations\x12!.kith.api.v1.ConversationsRequest\x1a\".kith.api.v1.ConversationsResponse\x12A\n" +
 	"\x06Verify\x12\x1a.kith.api.v1.VerifyRequest\x1a\x1b.kith.api.v1.VerifyResponse\x12;\n" +
 	"\x04Send\x12\x18.kith.api.v1.SendRequest\x1a\x19.kith.api.v1.SendResponse\x12;\n" +
 	"\x04Edit\x12\x18.kith.api.v1.EditRequest\x1a\x19.kith.api.v1.EditResponse\x12>\n" +
@@ -2983,6 +3251,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\bAddRelay\x12\x1c.kith.api.v1.AddRelayRequest\x1a\x1d.kith.api.v1.AddRelayResponse\x12P\n" +
 	"\vRemoveRelay\x12\x1f.kith.api.v1.RemoveRelayRequest\x1a .kith.api.v1.RemoveRelayResponse\x12>\n" +
 	"\x05Reach\x12\x19.kith.api.v1.ReachRequest\x1a\x1a.kith.api.v1.ReachResponse\x12;\n" +
+	"\x04Page\x12\x18.kith.api.v1.PageRequest\x1a\x19.kith.api.v1.PageResponse\x12;\n" +
 	"\x04Stop\x12\x18.kith.api.v1.StopRequest\x1a\x19.kith.api.v1.StopResponseB\x13Z\x11kith/api/v1;apiv1b\x06proto3"
 
 var (
@@ -2998,115 +3267,127 @@ func file_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_api_v1_api_proto_goTypes = []any{
-	(VerifyRequest_Change)(0),   // 0: kith.api.v1.VerifyRequest.Change
-	(*StatusRequest)(nil),       // 1: kith.api.v1.StatusRequest
-	(*StatusResponse)(nil),      // 2: kith.api.v1.StatusResponse
-	(*InviteRequest)(nil),       // 3: kith.api.v1.InviteRequest
-	(*InviteResponse)(nil),      // 4: kith.api.v1.InviteResponse
-	(*AddRequest)(nil),          // 5: kith.api.v1.AddRequest
-	(*AddResponse)(nil),         // 6: kith.api.v1.AddResponse
-	(*Contact)(nil),             // 7: kith.api.v1.Contact
-	(*ContactsRequest)(nil),     // 8: kith.api.v1.ContactsRequest
-	(*ContactsResponse)(nil),    // 9: kith.api.v1.ContactsResponse
-	(*VerifyRequest)(nil),       // 10: kith.api.v1.VerifyRequest
-	(*VerifyResponse)(nil),      // 11: kith.api.v1.VerifyResponse
-	(*SendRequest)(nil),         // 12: kith.api.v1.SendRequest
-	(*EditRequest)(nil),         // 13: kith.api.v1.EditRequest
-	(*EditResponse)(nil),        // 14: kith.api.v1.EditResponse
-	(*ReactRequest)(nil),        // 15: kith.api.v1.ReactRequest
-	(*ReactResponse)(nil),       // 16: kith.api.v1.ReactResponse
-	(*DeleteRequest)(nil),       // 17: kith.api.v1.DeleteRequest
-	(*DeleteResponse)(nil),      // 18: kith.api.v1.DeleteResponse
-	(*Attachment)(nil),          // 19: kith.api.v1.Attachment
-	(*SendResponse)(nil),        // 20: kith.api.v1.SendResponse
-	(*Message)(nil),             // 21: kith.api.v1.Message
-	(*Quote)(nil),               // 22: kith.api.v1.Quote
-	(*Reaction)(nil),            // 23: kith.api.v1.Reaction
-	(*Media)(nil),               // 24: kith.api.v1.Media
-	(*LogRequest)(nil),          // 25: kith.api.v1.LogRequest
-	(*LogResponse)(nil),         // 26: kith.api.v1.LogResponse
-	(*SearchRequest)(nil),       // 27: kith.api.v1.SearchRequest
-	(*SearchResponse)(nil),      // 28: kith.api.v1.SearchResponse
-	(*MessageRequest)(nil),      // 29: kith.api.v1.MessageRequest
-	(*MessageResponse)(nil),     // 30: kith.api.v1.MessageResponse
-	(*WatchRequest)(nil),        // 31: kith.api.v1.WatchRequest
-	(*WatchResponse)(nil),       // 32: kith.api.v1.WatchResponse
-	(*Removed)(nil),             // 33: kith.api.v1.Removed
-	(*RelaysRequest)(nil),       // 34: kith.api.v1.RelaysRequest
-	(*RelaysResponse)(nil),      // 35: kith.api.v1.RelaysResponse
-	(*Relay)(nil),               // 36: kith.api.v1.Relay
-	(*AddRelayRequest)(nil),     // 37: kith.api.v1.AddRelayRequest
-	(*AddRelayResponse)(nil),    // 38: kith.api.v1.AddRelayResponse
-	(*RemoveRelayRequest)(nil),  // 39: kith.api.v1.RemoveRelayRequest
-	(*RemoveRelayResponse)(nil), // 40: kith.api.v1.RemoveRelayResponse
-	(*ReachRequest)(nil),        // 41: kith.api.v1.ReachRequest
-	(*ReachResponse)(nil),       // 42: kith.api.v1.ReachResponse
-	(*RelayLink)(nil),           // 43: kith.api.v1.RelayLink
-	(*StopRequest)(nil),         // 44: kith.api.v1.StopRequest
-	(*StopResponse)(nil),        // 45: kith.api.v1.StopResponse
+	(VerifyRequest_Change)(0),     // 0: kith.api.v1.VerifyRequest.Change
+	(*StatusRequest)(nil),         // 1: kith.api.v1.StatusRequest
+	(*StatusResponse)(nil),        // 2: kith.api.v1.StatusResponse
+	(*InviteRequest)(nil),         // 3: kith.api.v1.InviteRequest
+	(*InviteResponse)(nil),        // 4: kith.api.v1.InviteResponse
+	(*AddRequest)(nil),            // 5: kith.api.v1.AddRequest
+	(*AddResponse)(nil),           // 6: kith.api.v1.AddResponse
+	(*Contact)(nil),               // 7: kith.api.v1.Contact
+	(*ContactsRequest)(nil),       // 8: kith.api.v1.ContactsRequest
+	(*ContactsResponse)(nil),      // 9: kith.api.v1.ContactsResponse
+	(*ConversationsRequest)(nil),  // 10: kith.api.v1.ConversationsRequest
+	(*ConversationsResponse)(nil), // 11: kith.api.v1.ConversationsResponse
+	(*Conversation)(nil),          // 12: kith.api.v1.Conversation
+	(*VerifyRequest)(nil),         // 13: kith.api.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 14: kith.api.v1.VerifyResponse
+	(*SendRequest)(nil),           // 15: kith.api.v1.SendRequest
+	(*EditRequest)(nil),           // 16: kith.api.v1.EditRequest
+	(*EditResponse)(nil),          // 17: kith.api.v1.EditResponse
+	(*ReactRequest)(nil),          // 18: kith.api.v1.ReactRequest
+	(*ReactResponse)(nil),         // 19: kith.api.v1.ReactResponse
+	(*DeleteRequest)(nil),         // 20: kith.api.v1.DeleteRequest
+	(*DeleteResponse)(nil),        // 21: kith.api.v1.DeleteResponse
+	(*Attachment)(nil),            // 22: kith.api.v1.Attachment
+	(*SendResponse)(nil),          // 23: kith.api.v1.SendResponse
+	(*Message)(nil),               // 24: kith.api.v1.Message
+	(*Quote)(nil),                 // 25: kith.api.v1.Quote
+	(*Reaction)(nil),              // 26: kith.api.v1.Reaction
+	(*Media)(nil),                 // 27: kith.api.v1.Media
+	(*LogRequest)(nil),            // 28: kith.api.v1.LogRequest
+	(*LogResponse)(nil),           // 29: kith.api.v1.LogResponse
+	(*SearchRequest)(nil),         // 30: kith.api.v1.SearchRequest
+	(*SearchResponse)(nil),        // 31: kith.api.v1.SearchResponse
+	(*MessageRequest)(nil),        // 32: kith.api.v1.MessageRequest
+	(*MessageResponse)(nil),       // 33: kith.api.v1.MessageResponse
+	(*WatchRequest)(nil),          // 34: kith.api.v1.WatchRequest
+	(*WatchResponse)(nil),         // 35: kith.api.v1.WatchResponse
+	(*Removed)(nil),               // 36: kith.api.v1.Removed
+	(*RelaysRequest)(nil),         // 37: kith.api.v1.RelaysRequest
+	(*RelaysResponse)(nil),        // 38: kith.api.v1.RelaysResponse
+	(*Relay)(nil),                 // 39: kith.api.v1.Relay
+	(*AddRelayRequest)(nil),       // 40: kith.api.v1.AddRelayRequest
+	(*AddRelayResponse)(nil),      // 41: kith.api.v1.AddRelayResponse
+	(*RemoveRelayRequest)(nil),    // 42: kith.api.v1.RemoveRelayRequest
+	(*RemoveRelayResponse)(nil),   // 43: kith.api.v1.RemoveRelayResponse
+	(*ReachRequest)(nil),          // 44: kith.api.v1.ReachRequest
+	(*ReachResponse)(nil),         // 45: kith.api.v1.ReachResponse
+	(*RelayLink)(nil),             // 46: kith.api.v1.RelayLink
+	(*PageRequest)(nil),           // 47: kith.api.v1.PageRequest
+	(*PageResponse)(nil),          // 48: kith.api.v1.PageResponse
+	(*StopRequest)(nil),           // 49: kith.api.v1.StopRequest
+	(*StopResponse)(nil),          // 50: kith.api.v1.StopResponse
 }
 var file_api_v1_api_proto_depIdxs = []int32{
 	7,  // 0: kith.api.v1.StatusResponse.contacts:type_name -> kith.api.v1.Contact
 	7,  // 1: kith.api.v1.AddResponse.contact:type_name -> kith.api.v1.Contact
 	7,  // 2: kith.api.v1.ContactsResponse.contacts:type_name -> kith.api.v1.Contact
-	0,  // 3: kith.api.v1.VerifyRequest.change:type_name -> kith.api.v1.VerifyRequest.Change
-	7,  // 4: kith.api.v1.VerifyResponse.contact:type_name -> kith.api.v1.Contact
-	19, // 5: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
-	24, // 6: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
-	22, // 7: kith.api.v1.Message.reply_to:type_name -> kith.api.v1.Quote
-	23, // 8: kith.api.v1.Message.reactions:type_name -> kith.api.v1.Reaction
-	21, // 9: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
-	21, // 10: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
-	21, // 11: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
-	21, // 12: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
-	21, // 13: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
-	7,  // 14: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
-	33, // 15: kith.api.v1.WatchResponse.removed:type_name -> kith.api.v1.Removed
-	36, // 16: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
-	43, // 17: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
-	1,  // 18: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
-	3,  // 19: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
-	5,  // 20: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
-	8,  // 21: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
-	10, // 22: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
-	12, // 23: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
-	13, // 24: kith.api.v1.Kith.Edit:input_type -> kith.api.v1.EditRequest
-	15, // 25: kith.api.v1.Kith.React:input_type -> kith.api.v1.ReactRequest
-	17, // 26: kith.api.v1.Kith.Delete:input_type -> kith.api.v1.DeleteRequest
-	25, // 27: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
-	27, // 28: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
-	29, // 29: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
-	31, // 30: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
-	34, // 31: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
-	37, // 32: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
-	39, // 33: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
-	41, // 34: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
-	44, // 35: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
-	2,  // 36: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
-	4,  // 37: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
-	6,  // 38: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
-	9,  // 39: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
-	11, // 40: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
-	20, // 41: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
-	14, // 42: kith.api.v1.Kith.Edit:output_type -> kith.api.v1.EditResponse
-	16, // 43: kith.api.v1.Kith.React:output_type -> kith.api.v1.ReactResponse
-	18, // 44: kith.api.v1.Kith.Delete:output_type -> kith.api.v1.DeleteResponse
-	26, // 45: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
-	28, // 46: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
-	30, // 47: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
-	32, // 48: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
-	35, // 49: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
-	38, // 50: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
-	40, // 51: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
-	42, // 52: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
-	45, // 53: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
-	36, // [36:54] is the sub-list for method output_type
-	18, // [18:36] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	12, // 3: kith.api.v1.ConversationsResponse.conversations:type_name -> kith.api.v1.Conversation
+	7,  // 4: kith.api.v1.Conversation.contact:type_name -> kith.api.v1.Contact
+	24, // 5: kith.api.v1.Conversation.last:type_name -> kith.api.v1.Message
+	0,  // 6: kith.api.v1.VerifyRequest.change:type_name -> kith.api.v1.VerifyRequest.Change
+	7,  // 7: kith.api.v1.VerifyResponse.contact:type_name -> kith.api.v1.Contact
+	22, // 8: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
+	27, // 9: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
+	25, // 10: kith.api.v1.Message.reply_to:type_name -> kith.api.v1.Quote
+	26, // 11: kith.api.v1.Message.reactions:type_name -> kith.api.v1.Reaction
+	24, // 12: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
+	24, // 13: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
+	24, // 14: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
+	24, // 15: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
+	24, // 16: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
+	7,  // 17: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
+	36, // 18: kith.api.v1.WatchResponse.removed:type_name -> kith.api.v1.Removed
+	39, // 19: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
+	46, // 20: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
+	1,  // 21: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
+	3,  // 22: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
+	5,  // 23: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
+	8,  // 24: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
+	10, // 25: kith.api.v1.Kith.Conversations:input_type -> kith.api.v1.ConversationsRequest
+	13, // 26: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
+	15, // 27: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
+	16, // 28: kith.api.v1.Kith.Edit:input_type -> kith.api.v1.EditRequest
+	18, // 29: kith.api.v1.Kith.React:input_type -> kith.api.v1.ReactRequest
+	20, // 30: kith.api.v1.Kith.Delete:input_type -> kith.api.v1.DeleteRequest
+	28, // 31: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
+	30, // 32: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
+	32, // 33: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
+	34, // 34: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
+	37, // 35: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
+	40, // 36: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
+	42, // 37: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
+	44, // 38: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
+	47, // 39: kith.api.v1.Kith.Page:input_type -> kith.api.v1.PageRequest
+	49, // 40: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
+	2,  // 41: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
+	4,  // 42: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
+	6,  // 43: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
+	9,  // 44: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
+	11, // 45: kith.api.v1.Kith.Conversations:output_type -> kith.api.v1.ConversationsResponse
+	14, // 46: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
+	23, // 47: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
+	17, // 48: kith.api.v1.Kith.Edit:output_type -> kith.api.v1.EditResponse
+	19, // 49: kith.api.v1.Kith.React:output_type -> kith.api.v1.ReactResponse
+	21, // 50: kith.api.v1.Kith.Delete:output_type -> kith.api.v1.DeleteResponse
+	29, // 51: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
+	31, // 52: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
+	33, // 53: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
+	35, // 54: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
+	38, // 55: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
+	41, // 56: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
+	43, // 57: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
+	45, // 58: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
+	48, // 59: kith.api.v1.Kith.Page:output_type -> kith.api.v1.PageResponse
+	50, // 60: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
+	41, // [41:61] is the sub-list for method output_type
+	21, // [21:41] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_api_proto_init() }
@@ -3114,7 +3395,7 @@ func file_api_v1_api_proto_init() {
 	if File_api_v1_api_proto != nil {
 		return
 	}
-	file_api_v1_api_proto_msgTypes[31].OneofWrappers = []any{
+	file_api_v1_api_proto_msgTypes[34].OneofWrappers = []any{
 		(*WatchResponse_Message)(nil),
 		(*WatchResponse_Changed)(nil),
 		(*WatchResponse_Contact)(nil),
@@ -3126,7 +3407,7 @@ func file_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_api_proto_rawDesc), len(file_api_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   45,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -99,7 +99,7 @@ func createVault(o cli.InitOptions) ([vault.KeySize]byte, string, error) {
 	switch {
 	case o.KeyFile:
 		options.Kind = vault.File
-	case scripted:
+	case scripted || o.UsePassphrase:
 		p, err := o.Passphrase()
 		if err != nil {
 			return [vault.KeySize]byte{}, "", err

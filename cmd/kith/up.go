@@ -65,7 +65,17 @@ func (l local) Up(ctx context.Context, o cli.UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	about := api.About{Version: l.Version(), Key: kind, LAN: o.LAN, Stop: stop, Reach: func() *apiv1.ReachResponse { return reachOf(host) }}
+	var launch func() (string, error)
+	about := api.About{Page: func() (string, error) { return launch() }, Version: l.Version(), Key: kind, LAN: o.LAN, Stop: stop, Reach: func() *apiv1.ReachResponse { return reachOf(host) }}
+	page := api.PageHandler(n, about)
+	if o.Page != nil {
+		launch = o.Page(page)
+	} else {
+		lazy := &lazyDoor{ctx: ctx, home: o.Home, behind: page}
+		defer lazy.wait()
+		defer stop()
+		launch = lazy.launch
+	}
 	server := &http.Server{Handler: api.Handler(n, about), Protocols: protocols(), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
 	served := make(chan error, 1)

@@ -47,6 +47,9 @@ type About struct {
 	Stop    func() // ends the node
 	// Reach says how the node is reached; nil: nothing is known.
 	Reach func() *apiv1.ReachResponse
+	// Page opens the page and returns an address that lets one browser in; nil: there
+	// is none.
+	Page func() (string, error)
 }
 
 // Service implements the Kith service over a node. It is safe for concurrent

@@ -98,23 +98,9 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) {
 // download serves an attachment's plaintext with ranges, decrypted as it is
 // read; nothing of it is written anywhere.
 func (s *Service) download(w http.ResponseWriter, r *http.Request) {
-	m, err := s.findMessage(r.PathValue("message"))
+	blob, a, err := s.open(r)
 	if err != nil {
 		refuse(w, err)
-		return
-	}
-	a, err := attachment(&m, r.PathValue("index"))
-	if err != nil {
-		refuse(w, err)
-		return
-	}
-	if !a.Stored {
-		refuse(w, &engine.Error{Code: engine.NotNow, Text: fmt.Sprintf("%q is not complete yet", a.Name), Hint: "kith log shows how far it is"})
-		return
-	}
-	blob, err := s.node.OpenMedia(a.Pointer)
-	if err != nil {
-		refuse(w, &engine.Error{Text: fmt.Sprintf("%q is damaged or missing on this disk", a.Name), Hint: "put the home directory back from a backup, or ask for the file again"})
 		return
 	}
 	defer blob.Close()
@@ -125,6 +111,26 @@ func (s *Service) download(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": filepath.Base(a.Name)}))
 	http.ServeContent(w, r, "", time.Time{}, blob)
+}
+
+// open opens the attachment a request names.
+func (s *Service) open(r *http.Request) (*node.MediaFile, *chat.Media, error) {
+	m, err := s.findMessage(r.PathValue("message"))
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := attachment(&m, r.PathValue("index"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if !a.Stored {
+		return nil, nil, &engine.Error{Code: engine.NotNow, Text: fmt.Sprintf("%q is not complete yet", a.Name), Hint: "kith log shows how far it is"}
+	}
+	blob, err := s.node.OpenMedia(a.Pointer)
+	if err != nil {
+		return nil, nil, &engine.Error{Text: fmt.Sprintf("%q is damaged or missing on this disk", a.Name), Hint: "put the home directory back from a backup, or ask for the file again"}
+	}
+	return blob, a, nil
 }
 
 func attachment(m *chat.Message, index string) (*chat.Media, error) {

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -51,15 +53,7 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 	if err != nil {
 		return nil, fail(err)
 	}
-	var before *chat.Message
-	if r.Msg.GetBefore() != "" {
-		m, err := s.findMessage(r.Msg.GetBefore())
-		if err != nil {
-			return nil, fail(err)
-		}
-		before = &m
-	}
-	all, seq, err := s.node.Messages(chat.With(c.Account), before, page(r.Msg.GetLimit(), defaultLog))
+	all, out, err := s.leaf(c, r.Msg)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -79,7 +73,95 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 	if err != nil {
 		return nil, fail(err)
 	}
-	return connect.NewResponse(&apiv1.LogResponse{Messages: s.messages(all, names), Seq: uint64(seq)}), nil
+	out.Messages = s.messages(all, names)
+	return connect.NewResponse(out), nil
+}
+
+// leaf reads a part of a conversation, and whether there is more on either side.
+func (s *Service) leaf(c chat.Contact, r *apiv1.LogRequest) (all []chat.Message, out *apiv1.LogResponse, err error) {
+	id, limit := chat.With(c.Account), page(r.GetLimit(), defaultLog)
+	var mark *chat.Message
+	if at := cmp.Or(r.GetBefore(), r.GetAfter(), r.GetAround()); at != "" {
+		m, err := s.findMessage(at)
+		if err != nil {
+			return nil, nil, err
+		}
+		mark = &m
+	}
+	out = &apiv1.LogResponse{}
+	var seq chat.Seq
+	older := func(before *chat.Message, limit int) (part []chat.Message, err error) {
+		part, seq, err = s.node.Messages(id, before, limit+1)
+		if out.Earlier = len(part) > limit; out.Earlier {
+			part = part[1:]
+		}
+		return part, err
+	}
+	newer := func(limit int) (part []chat.Message, err error) {
+		part, seq, err = s.node.MessagesAfter(id, mark, limit+1)
+		if out.Later = len(part) > limit; out.Later {
+			part = part[:limit]
+		}
+		return part, err
+	}
+	switch {
+	case r.GetBefore() != "":
+		all, err = older(mark, limit)
+		out.Later = true
+	case r.GetAfter() != "":
+		all, err = newer(limit)
+		out.Earlier = true
+	case r.GetAround() != "":
+		if all, err = older(mark, limit/2); err != nil {
+			return nil, nil, err
+		}
+		if mark.Conversation == id && !mark.Hidden {
+			all = append(all, *mark)
+		}
+		var after []chat.Message
+		after, err = newer(limit - limit/2)
+		all = append(all, after...)
+	default:
+		all, err = older(nil, limit)
+	}
+	out.Seq = uint64(seq)
+	return all, out, err
+}
+
+// Conversations implements the service.
+func (s *Service) Conversations(context.Context, *connect.Request[apiv1.ConversationsRequest]) (*connect.Response[apiv1.ConversationsResponse], error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, fail(err)
+	}
+	seq, err := s.node.LastSeq()
+	if err != nil {
+		return nil, fail(err)
+	}
+	out := &apiv1.ConversationsResponse{Seq: uint64(seq)}
+	type line struct {
+		*apiv1.Conversation
+		at chat.Seq
+	}
+	var lines []line
+	for _, c := range names.contacts {
+		last, _, err := s.node.Messages(chat.With(c.Account), nil, 1)
+		if err != nil {
+			return nil, fail(err)
+		}
+		l := line{Conversation: &apiv1.Conversation{Contact: s.contact(c, names.unread[c.Account])}}
+		if len(last) > 0 {
+			l.Last, l.at = s.message(last[0], names), last[0].Seq
+		}
+		lines = append(lines, l)
+	}
+	slices.SortFunc(lines, func(a, b line) int {
+		return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(a.Contact.GetName(), b.Contact.GetName()))
+	})
+	for _, l := range lines {
+		out.Conversations = append(out.Conversations, l.Conversation)
+	}
+	return connect.NewResponse(out), nil
 }
 
 // Search implements the service.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -31,6 +32,7 @@ already, not complete yet), 6 the passphrase is missing or wrong, 7 the wait
 given with --timeout is over.
 
 Examples:
+  kith                              open the page; no other command is needed
   kith init --name Alice            make an account in ~/.kith
   kith up                           run the node; leave it running
   kith invite --png invite.png      make a one-time invite to hand over
@@ -43,7 +45,10 @@ type InitOptions struct {
 	Home, Name string
 	Phrase     string // restore this account; empty: a new one
 	KeyFile    bool
-	Passphrase func() ([]byte, error)
+	// UsePassphrase wants the key under a passphrase, whether or not there is a
+	// keychain.
+	UsePassphrase bool
+	Passphrase    func() ([]byte, error)
 }
 
 // InitResult is what init made.
@@ -64,6 +69,9 @@ type UpOptions struct {
 	Passphrase func() ([]byte, error)
 	// Ready is called once, when the node can be reached.
 	Ready func(account string, addrs []string)
+	// Page, if not nil, is given what is to be behind the page, and returns what opens
+	// it for one more browser.
+	Page func(behind http.Handler) (launch func() (string, error))
 }
 
 // Local is what only the machine itself can do: make a home and run a node.
@@ -71,6 +79,8 @@ type UpOptions struct {
 type Local interface {
 	Init(ctx context.Context, o InitOptions) (*InitResult, error)
 	Up(ctx context.Context, o UpOptions) error
+	// Page serves the page, also before there is an account, and runs the node.
+	Page(ctx context.Context, o PageOptions) error
 	Relay(ctx context.Context, o RelayOptions) error
 	Doctor(ctx context.Context, o DoctorOptions) []Finding
 	Version() string
@@ -88,6 +98,9 @@ func (e *Error) Error() string { return e.Text }
 // Locked makes the error for a missing or wrong passphrase.
 func Locked(text, hint string) error { return &Error{Text: text, Hint: hint, Exit: exitLocked} }
 
+// IsLocked reports an error for a missing or wrong passphrase.
+func IsLocked(e *Error) bool { return e.Exit == exitLocked }
+
 // NotNow makes the error for something that is not possible now.
 func NotNow(text, hint string) error { return &Error{Text: text, Hint: hint, Exit: exitNotNow} }
 
@@ -100,6 +113,7 @@ type grammar struct {
 	JSON    bool             `help:"Print data as JSON, one object a line."`
 	Version kong.VersionFlag `help:"Print the version."`
 
+	Page     pageCmd     `cmd:"" help:"Open the page in a browser, and run the node if it does not run; so does kith alone."`
 	Init     initCmd     `cmd:"" help:"Make an account and its home directory."`
 	Up       upCmd       `cmd:"" help:"Run the node in the foreground."`
 	Down     downCmd     `cmd:"" help:"End the running node."`
@@ -156,7 +170,7 @@ func run(ctx context.Context, args []string, in *os.File, out, errOut io.Writer,
 		return report(errOut, err)
 	}
 	if len(args) == 0 {
-		args = []string{"--help"}
+		args = []string{"page"}
 	}
 	kctx, err := parser.Parse(args)
 	if exited >= 0 {

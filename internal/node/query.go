@@ -51,6 +51,19 @@ func (n *Node) Messages(id chat.ConversationID, before *chat.Message, limit int)
 	return messages, seq, err
 }
 
+// MessagesAfter returns the oldest limit messages of a conversation after one, and the
+// sequence of the newest event.
+func (n *Node) MessagesAfter(id chat.ConversationID, after *chat.Message, limit int) (messages []chat.Message, seq chat.Seq, err error) {
+	err = n.db.View(func(tx *store.Tx) (err error) {
+		if messages, err = tx.MessagesAfter(id, after, limit); err != nil {
+			return err
+		}
+		seq, err = tx.LastSeq()
+		return err
+	})
+	return messages, seq, err
+}
+
 // Message returns one message.
 func (n *Node) Message(id wire.MessageID) (m chat.Message, ok bool, err error) {
 	err = n.db.View(func(tx *store.Tx) (err error) {

@@ -155,6 +155,12 @@ func (tx *Tx) Messages(id chat.ConversationID, before *chat.Message, limit int) 
 	return all, err
 }
 
+// MessagesAfter returns the oldest limit messages of a conversation after one.
+func (tx *Tx) MessagesAfter(id chat.ConversationID, after *chat.Message, limit int) ([]chat.Message, error) {
+	return tx.messages(messageColumns+" WHERE conversation = ? AND hidden = 0 AND (lamport, sender, id) > (?, ?, ?) ORDER BY lamport, sender, id LIMIT ?",
+		id[:], after.Lamport, after.From[:], after.ID[:], limit)
+}
+
 // Unread returns up to limit ids of messages of others not yet read, oldest
 // first.
 func (tx *Tx) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error) {

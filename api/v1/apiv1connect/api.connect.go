@@ -48,6 +48,8 @@ const (
 	KithAddProcedure = "/kith.api.v1.Kith/Add"
 	// KithContactsProcedure is the fully-qualified name of the Kith's Contacts RPC.
 	KithContactsProcedure = "/kith.api.v1.Kith/Contacts"
+	// KithConversationsProcedure is the fully-qualified name of the Kith's Conversations RPC.
+	KithConversationsProcedure = "/kith.api.v1.Kith/Conversations"
 	// KithVerifyProcedure is the fully-qualified name of the Kith's Verify RPC.
 	KithVerifyProcedure = "/kith.api.v1.Kith/Verify"
 	// KithSendProcedure is the fully-qualified name of the Kith's Send RPC.
@@ -74,6 +76,8 @@ const (
 	KithRemoveRelayProcedure = "/kith.api.v1.Kith/RemoveRelay"
 	// KithReachProcedure is the fully-qualified name of the Kith's Reach RPC.
 	KithReachProcedure = "/kith.api.v1.Kith/Reach"
+	// KithPageProcedure is the fully-qualified name of the Kith's Page RPC.
+	KithPageProcedure = "/kith.api.v1.Kith/Page"
 	// KithStopProcedure is the fully-qualified name of the Kith's Stop RPC.
 	KithStopProcedure = "/kith.api.v1.Kith/Stop"
 )
@@ -89,6 +93,8 @@ type KithClient interface {
 	Add(context.Context, *connect.Request[v1.AddRequest]) (*connect.Response[v1.AddResponse], error)
 	// Contacts lists everybody known.
 	Contacts(context.Context, *connect.Request[v1.ContactsRequest]) (*connect.Response[v1.ContactsResponse], error)
+	// Conversations lists what is said with whom, the newest first.
+	Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error)
 	// Verify gives the safety number with a contact and can set the mark that
 	// it was compared.
 	Verify(context.Context, *connect.Request[v1.VerifyRequest]) (*connect.Response[v1.VerifyResponse], error)
@@ -117,6 +123,8 @@ type KithClient interface {
 	RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error)
 	// Reach says how this node is reached, as far as it knows now.
 	Reach(context.Context, *connect.Request[v1.ReachRequest]) (*connect.Response[v1.ReachResponse], error)
+	// Page opens the page for a browser, and gives the address that lets it in.
+	Page(context.Context, *connect.Request[v1.PageRequest]) (*connect.Response[v1.PageResponse], error)
 	// Stop ends the node when everything in hand is durable.
 	Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error)
 }
@@ -154,6 +162,12 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			httpClient,
 			baseURL+KithContactsProcedure,
 			connect.WithSchema(kithMethods.ByName("Contacts")),
+			connect.WithClientOptions(opts...),
+		),
+		conversations: connect.NewClient[v1.ConversationsRequest, v1.ConversationsResponse](
+			httpClient,
+			baseURL+KithConversationsProcedure,
+			connect.WithSchema(kithMethods.ByName("Conversations")),
 			connect.WithClientOptions(opts...),
 		),
 		verify: connect.NewClient[v1.VerifyRequest, v1.VerifyResponse](
@@ -234,6 +248,12 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(kithMethods.ByName("Reach")),
 			connect.WithClientOptions(opts...),
 		),
+		page: connect.NewClient[v1.PageRequest, v1.PageResponse](
+			httpClient,
+			baseURL+KithPageProcedure,
+			connect.WithSchema(kithMethods.ByName("Page")),
+			connect.WithClientOptions(opts...),
+		),
 		stop: connect.NewClient[v1.StopRequest, v1.StopResponse](
 			httpClient,
 			baseURL+KithStopProcedure,
@@ -245,24 +265,26 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 
 // kithClient implements KithClient.
 type kithClient struct {
-	status      *connect.Client[v1.StatusRequest, v1.StatusResponse]
-	invite      *connect.Client[v1.InviteRequest, v1.InviteResponse]
-	add         *connect.Client[v1.AddRequest, v1.AddResponse]
-	contacts    *connect.Client[v1.ContactsRequest, v1.ContactsResponse]
-	verify      *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
-	send        *connect.Client[v1.SendRequest, v1.SendResponse]
-	edit        *connect.Client[v1.EditRequest, v1.EditResponse]
-	react       *connect.Client[v1.ReactRequest, v1.ReactResponse]
-	delete      *connect.Client[v1.DeleteRequest, v1.DeleteResponse]
-	log         *connect.Client[v1.LogRequest, v1.LogResponse]
-	search      *connect.Client[v1.SearchRequest, v1.SearchResponse]
-	message     *connect.Client[v1.MessageRequest, v1.MessageResponse]
-	watch       *connect.Client[v1.WatchRequest, v1.WatchResponse]
-	relays      *connect.Client[v1.RelaysRequest, v1.RelaysResponse]
-	addRelay    *connect.Client[v1.AddRelayRequest, v1.AddRelayResponse]
-	removeRelay *connect.Client[v1.RemoveRelayRequest, v1.RemoveRelayResponse]
-	reach       *connect.Client[v1.ReachRequest, v1.ReachResponse]
-	stop        *connect.Client[v1.StopRequest, v1.StopResponse]
+	status        *connect.Client[v1.StatusRequest, v1.StatusResponse]
+	invite        *connect.Client[v1.InviteRequest, v1.InviteResponse]
+	add           *connect.Client[v1.AddRequest, v1.AddResponse]
+	contacts      *connect.Client[v1.ContactsRequest, v1.ContactsResponse]
+	conversations *connect.Client[v1.ConversationsRequest, v1.ConversationsResponse]
+	verify        *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
+	send          *connect.Client[v1.SendRequest, v1.SendResponse]
+	edit          *connect.Client[v1.EditRequest, v1.EditResponse]
+	react         *connect.Client[v1.ReactRequest, v1.ReactResponse]
+	delete        *connect.Client[v1.DeleteRequest, v1.DeleteResponse]
+	log           *connect.Client[v1.LogRequest, v1.LogResponse]
+	search        *connect.Client[v1.SearchRequest, v1.SearchResponse]
+	message       *connect.Client[v1.MessageRequest, v1.MessageResponse]
+	watch         *connect.Client[v1.WatchRequest, v1.WatchResponse]
+	relays        *connect.Client[v1.RelaysRequest, v1.RelaysResponse]
+	addRelay      *connect.Client[v1.AddRelayRequest, v1.AddRelayResponse]
+	removeRelay   *connect.Client[v1.RemoveRelayRequest, v1.RemoveRelayResponse]
+	reach         *connect.Client[v1.ReachRequest, v1.ReachResponse]
+	page          *connect.Client[v1.PageRequest, v1.PageResponse]
+	stop          *connect.Client[v1.StopRequest, v1.StopResponse]
 }
 
 // Status calls kith.api.v1.Kith.Status.
@@ -283,6 +305,11 @@ func (c *kithClient) Add(ctx context.Context, req *connect.Request[v1.AddRequest
 // Contacts calls kith.api.v1.Kith.Contacts.
 func (c *kithClient) Contacts(ctx context.Context, req *connect.Request[v1.ContactsRequest]) (*connect.Response[v1.ContactsResponse], error) {
 	return c.contacts.CallUnary(ctx, req)
+}
+
+// Conversations calls kith.api.v1.Kith.Conversations.
+func (c *kithClient) Conversations(ctx context.Context, req *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error) {
+	return c.conversations.CallUnary(ctx, req)
 }
 
 // Verify calls kith.api.v1.Kith.Verify.
@@ -350,6 +377,11 @@ func (c *kithClient) Reach(ctx context.Context, req *connect.Request[v1.ReachReq
 	return c.reach.CallUnary(ctx, req)
 }
 
+// Page calls kith.api.v1.Kith.Page.
+func (c *kithClient) Page(ctx context.Context, req *connect.Request[v1.PageRequest]) (*connect.Response[v1.PageResponse], error) {
+	return c.page.CallUnary(ctx, req)
+}
+
 // Stop calls kith.api.v1.Kith.Stop.
 func (c *kithClient) Stop(ctx context.Context, req *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error) {
 	return c.stop.CallUnary(ctx, req)
@@ -366,6 +398,8 @@ type KithHandler interface {
 	Add(context.Context, *connect.Request[v1.AddRequest]) (*connect.Response[v1.AddResponse], error)
 	// Contacts lists everybody known.
 	Contacts(context.Context, *connect.Request[v1.ContactsRequest]) (*connect.Response[v1.ContactsResponse], error)
+	// Conversations lists what is said with whom, the newest first.
+	Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error)
 	// Verify gives the safety number with a contact and can set the mark that
 	// it was compared.
 	Verify(context.Context, *connect.Request[v1.VerifyRequest]) (*connect.Response[v1.VerifyResponse], error)
@@ -394,6 +428,8 @@ type KithHandler interface {
 	RemoveRelay(context.Context, *connect.Request[v1.RemoveRelayRequest]) (*connect.Response[v1.RemoveRelayResponse], error)
 	// Reach says how this node is reached, as far as it knows now.
 	Reach(context.Context, *connect.Request[v1.ReachRequest]) (*connect.Response[v1.ReachResponse], error)
+	// Page opens the page for a browser, and gives the address that lets it in.
+	Page(context.Context, *connect.Request[v1.PageRequest]) (*connect.Response[v1.PageResponse], error)
 	// Stop ends the node when everything in hand is durable.
 	Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error)
 }
@@ -427,6 +463,12 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		KithContactsProcedure,
 		svc.Contacts,
 		connect.WithSchema(kithMethods.ByName("Contacts")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithConversationsHandler := connect.NewUnaryHandler(
+		KithConversationsProcedure,
+		svc.Conversations,
+		connect.WithSchema(kithMethods.ByName("Conversations")),
 		connect.WithHandlerOptions(opts...),
 	)
 	kithVerifyHandler := connect.NewUnaryHandler(
@@ -507,6 +549,12 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(kithMethods.ByName("Reach")),
 		connect.WithHandlerOptions(opts...),
 	)
+	kithPageHandler := connect.NewUnaryHandler(
+		KithPageProcedure,
+		svc.Page,
+		connect.WithSchema(kithMethods.ByName("Page")),
+		connect.WithHandlerOptions(opts...),
+	)
 	kithStopHandler := connect.NewUnaryHandler(
 		KithStopProcedure,
 		svc.Stop,
@@ -523,6 +571,8 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 			kithAddHandler.ServeHTTP(w, r)
 		case KithContactsProcedure:
 			kithContactsHandler.ServeHTTP(w, r)
+		case KithConversationsProcedure:
+			kithConversationsHandler.ServeHTTP(w, r)
 		case KithVerifyProcedure:
 			kithVerifyHandler.ServeHTTP(w, r)
 		case KithSendProcedure:
@@ -549,6 +599,8 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 			kithRemoveRelayHandler.ServeHTTP(w, r)
 		case KithReachProcedure:
 			kithReachHandler.ServeHTTP(w, r)
+		case KithPageProcedure:
+			kithPageHandler.ServeHTTP(w, r)
 		case KithStopProcedure:
 			kithStopHandler.ServeHTTP(w, r)
 		default:
@@ -574,6 +626,10 @@ func (UnimplementedKithHandler) Add(context.Context, *connect.Request[v1.AddRequ
 
 func (UnimplementedKithHandler) Contacts(context.Context, *connect.Request[v1.ContactsRequest]) (*connect.Response[v1.ContactsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Contacts is not implemented"))
+}
+
+func (UnimplementedKithHandler) Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Conversations is not implemented"))
 }
 
 func (UnimplementedKithHandler) Verify(context.Context, *connect.Request[v1.VerifyRequest]) (*connect.Response[v1.VerifyResponse], error) {
@@ -626,6 +682,10 @@ func (UnimplementedKithHandler) RemoveRelay(context.Context, *connect.Request[v1
 
 func (UnimplementedKithHandler) Reach(context.Context, *connect.Request[v1.ReachRequest]) (*connect.Response[v1.ReachResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Reach is not implemented"))
+}
+
+func (UnimplementedKithHandler) Page(context.Context, *connect.Request[v1.PageRequest]) (*connect.Response[v1.PageResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Page is not implemented"))
 }
 
 func (UnimplementedKithHandler) Stop(context.Context, *connect.Request[v1.StopRequest]) (*connect.Response[v1.StopResponse], error) {

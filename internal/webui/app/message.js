@@ -1,0 +1,76 @@
+// One message as it is drawn.
+
+import { mediaURL } from "./api.js";
+import { bytesOf, h, icon, iconButton, nameOf, timeOf } from "./dom.js";
+import { fill, say } from "./strings.js";
+
+/** How far a message is known to have come. @param {any} m @returns {[string, string]} picture and words */
+export function standing(m) {
+  switch (m.state) {
+    case "boxed":
+      return ["box", fill(say.boxed, m.boxedOn || 0, m.boxedOf || 0)];
+    case "fetched":
+      return ["down", say.fetched];
+    case "delivered":
+      return ["check", say.delivered];
+    case "read":
+      return ["checks", say.read];
+  }
+  return ["clock", say.queued];
+}
+
+/** Text with its addresses as links. @param {string} text */
+function words(text) {
+  const parts = [];
+  let at = 0;
+  for (const found of text.matchAll(/https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]}]/g)) {
+    parts.push(text.slice(at, found.index), h("a", { href: found[0], target: "_blank", rel: "noopener noreferrer" }, found[0]));
+    at = found.index + found[0].length;
+  }
+  parts.push(text.slice(at));
+  return parts;
+}
+
+/** @param {any} q */
+export function quote(q) {
+  const body = !q.here ? say.notHere : q.deleted ? say.deleted : q.text || fill(say.files, q.files || 0);
+  return [q.here ? h("span", { class: "who" }, q.mine ? say.you : nameOf(q.from)) : null, h("span", { class: "what", dir: "auto" }, body)];
+}
+
+/** @param {any} m @param {any} a @param {number} i @param {(i: number) => void} view */
+function file(m, a, i, view) {
+  const ready = a.state === "stored";
+  const size = Number(a.size || 0);
+  if (ready && /^image\/(jpeg|png|gif|webp)$/.test(a.type))
+    return h("button", { class: "picture", type: "button", "aria-label": a.name, onclick: () => view(i) }, h("img", { src: mediaURL(m.id, i), alt: a.name, loading: "lazy", decoding: "async" }));
+  if (ready && /^video\/(mp4|webm|quicktime)$/.test(a.type)) return h("video", { src: mediaURL(m.id, i), controls: true, preload: "metadata", "aria-label": a.name });
+  if (ready && /^(audio\/|application\/ogg)/.test(a.type)) return h("audio", { src: mediaURL(m.id, i), controls: true, preload: "metadata", "aria-label": a.name });
+  const share = size ? Math.floor((100 * Number(a.have || 0)) / size) : 0;
+  const state = ready ? bytesOf(size) : `${bytesOf(size)} · ${a.state === "fetching" ? fill(say.fetching, share) : say.waiting}`;
+  return h(ready ? "a" : "div", ready ? { class: "file", href: mediaURL(m.id, i, true), download: a.name } : { class: "file" },
+    icon("file"), h("span", { class: "file-name" }, nameOf(a.name)), h("span", { class: "file-size" }, state),
+    ready ? null : h("progress", { max: 100, value: share, "aria-label": a.name }));
+}
+
+/**
+ * row draws a message. First tells whether it begins a group of one person's.
+ * @param {any} m @param {boolean} first @param {{menu: (m: any, at: Element) => void, view: (m: any, i: number) => void, jump: (id: string) => void, react: (m: any, emoji: string) => void}} on
+ */
+export function row(m, first, on) {
+  const who = m.mine ? say.you : m.from;
+  if (m.notice) return h("li", { class: "notice", "data-id": m.id }, h("p", null, say.session));
+  const [picture, words_] = standing(m);
+  const meta = h("span", { class: "meta" }, m.editedAtMs ? h("span", null, say.edited) : null, h("time", null, timeOf(Number(m.atMs))), m.mine && !m.deleted ? icon(picture, words_) : null,
+    m.mine && m.state === "boxed" && !m.deleted ? h("span", { "aria-hidden": "true" }, `${m.boxedOn || 0}/${m.boxedOf || 0}`) : null);
+  const media = m.media || [];
+  const bubble = h("div", { class: "bubble" },
+    m.replyTo ? h("button", { class: "quote", type: "button", onclick: () => on.jump(m.replyTo.id) }, ...quote(m.replyTo)) : null,
+    media.length ? h("div", { class: `media n${Math.min(media.length, 4)}` }, ...media.map((/** @type {any} */ a, /** @type {number} */ i) => file(m, a, i, (at) => on.view(m, at)))) : null,
+    m.deleted ? h("p", { class: "text gone" }, m.mine && m.deletedOf ? `${say.deleted} · ${fill(say.deletedThere, m.deletedOn || 0, m.deletedOf)}` : say.deleted) : m.text ? h("p", { class: "text", dir: "auto" }, ...words(m.text)) : null,
+    meta);
+  const reactions = (m.reactions || []).length
+    ? h("div", { class: "reactions" }, ...m.reactions.map((/** @type {any} */ r) => h("button", { type: "button", class: r.mine ? "mine" : "", title: r.mine ? say.you : r.from, "aria-label": `${r.emoji} ${r.mine ? say.you : r.from}`, onclick: () => on.react(m, r.mine ? "" : r.emoji) }, r.emoji)))
+    : null;
+  return h("li", { class: `row ${m.mine ? "mine" : "theirs"} ${first ? "first" : ""}`, "data-id": m.id, tabIndex: -1, "aria-label": `${who}, ${timeOf(Number(m.atMs))}` },
+    h("div", { class: "line" }, bubble, iconButton("more", say.more, (e) => on.menu(m, /** @type {Element} */ (e.currentTarget)), { class: "icon-button more" })), reactions);
+}
