@@ -1,5 +1,6 @@
 # make test       everything that can be checked on this machine
 # make netns      the binary on networks of namespaces, behind routers (root)
+# make browser    the page, in a real Chromium
 # make bench      what it costs
 # make mutants    breaks rules one by one, to see tests fail
 # make generate   code made from .proto files, again
@@ -15,16 +16,16 @@ TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wind
 export GOFLAGS := -buildvcs=false
 export CGO_ENABLED := 0
 
-.PHONY: test needs format lint cross arch oracle unit netns bench mutants generate fuzz
+.PHONY: test needs format lint cross arch oracle unit netns browser bench mutants generate fuzz
 .NOTPARALLEL:
 
-test: needs format lint cross arch oracle netns unit
+test: needs format lint cross arch oracle netns browser unit
 
 # What tests use besides Go: a command or file, and the Debian package it is in.
 NEEDS := protoc:protobuf-compiler exiftool:libimage-exiftool-perl zbarimg:zbar-tools \
 	gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus-daemon strace:strace fusermount3:fuse3 \
 	ip:iproute2 nft:nftables sysctl:procps qemu-aarch64-static:qemu-user-static qemu-s390x-static:qemu-user-static \
-	gcc:gcc /usr/include/xeddsa.h:libxeddsa-dev ffmpeg:ffmpeg cwebp:webp
+	gcc:gcc /usr/include/xeddsa.h:libxeddsa-dev ffmpeg:ffmpeg cwebp:webp chromium:chromium
 
 needs:
 	@missing=; for n in $(NEEDS); do command -v "$${n%%:*}" >/dev/null || test -e "$${n%%:*}" || missing="$$missing $${n#*:}"; done; \
@@ -80,6 +81,11 @@ netns: needs
 	@if [ "$$(id -u)" != 0 ]; then echo "skipped: e2e/netns makes network namespaces, which needs root"; \
 	elif ! command -v ip >/dev/null || ! command -v nft >/dev/null; then echo "skipped: no ip or nft for e2e/netns"; \
 	else echo "$(GO) test ./e2e/netns -netns -punches $(PUNCHES)"; $(GO) test ./e2e/netns -netns -punches $(PUNCHES); fi
+
+browser: needs
+	@if command -v npm >/dev/null && command -v chromium >/dev/null; then \
+		echo "$(GO) test ./e2e/browser -browser"; $(GO) test ./e2e/browser -browser -shots bin/shots; \
+	else echo "skipped: no npm or chromium for e2e/browser"; fi
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /e2e/)

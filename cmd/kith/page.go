@@ -46,6 +46,7 @@ func (l *lazyDoor) launch() (string, error) {
 			return "", err
 		}
 		d.Behind(l.behind)
+		_ = d.Remember(sessionsFile(l.home)) // without it a browser asks again after a restart
 		l.door, l.over = d, make(chan struct{})
 		go func() {
 			defer close(l.over)
@@ -54,6 +55,16 @@ func (l *lazyDoor) launch() (string, error) {
 	}
 	return l.door.Launch(), nil
 }
+
+// reopen opens the door if a browser was ever let in here: its page finds the node again.
+func (l *lazyDoor) reopen() {
+	if _, err := os.Stat(sessionsFile(l.home)); err == nil {
+		_, _ = l.launch() // without a port there is no page, and all else works
+	}
+}
+
+// sessionsFile holds the browsers that were let in, in a home.
+func sessionsFile(home string) string { return filepath.Join(home, "page.sessions") }
 
 // wait returns when the door is closed; its context is over.
 func (l *lazyDoor) wait() {
@@ -80,6 +91,9 @@ func (l local) Page(ctx context.Context, o cli.PageOptions) error {
 	s := &setup{local: l, ctx: ctx, up: o.Up, secrets: make(chan []byte)}
 	s.set(stateStarting, "")
 	d.Behind(s)
+	if _, err := os.Stat(filepath.Join(o.Up.Home, "kith.db")); err == nil {
+		_ = d.Remember(sessionsFile(o.Up.Home))
+	}
 	o.Ready(d.Launch())
 	for {
 		secret, err := s.wait(ctx)
@@ -95,6 +109,7 @@ func (l local) Page(ctx context.Context, o cli.PageOptions) error {
 		}
 		up.Ready = func(string, []string) {}
 		up.Page = func(h http.Handler) func() (string, error) {
+			_ = d.Remember(sessionsFile(o.Up.Home))
 			d.Behind(h)
 			return func() (string, error) { return d.Launch(), nil }
 		}

@@ -75,6 +75,7 @@ func (l local) Up(ctx context.Context, o cli.UpOptions) (err error) {
 		defer lazy.wait()
 		defer stop()
 		launch = lazy.launch
+		lazy.reopen()
 	}
 	server := &http.Server{Handler: api.Handler(n, about), Protocols: protocols(), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +45,7 @@ type Door struct {
 
 	mu       sync.Mutex          // guards what follows
 	tokens   []token             // oldest first
+	memory   string              // file of sessions; empty: they end with the door
 	sessions [][sha256.Size]byte // of their secrets; oldest first
 }
 
@@ -136,7 +139,43 @@ func (d *Door) admit() string {
 	defer d.mu.Unlock()
 	d.sessions = append(d.sessions, sha256.Sum256([]byte(secret)))
 	d.sessions = d.sessions[max(len(d.sessions)-MaxSessions, 0):]
+	_ = d.save() // it is a session without that, too
 	return secret
+}
+
+// Remember keeps sessions in a file, as hashes, so that a browser is let in after a
+// restart as well; those that are in it already are. What the file holds lets nobody
+// in. A file that cannot be read is as good as none.
+func (d *Door) Remember(path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, _ := os.ReadFile(path)
+	var kept [][sha256.Size]byte
+	for line := range strings.FieldsSeq(string(old[:min(len(old), MaxSessions*(2*sha256.Size+1))])) {
+		if sum, err := hex.DecodeString(line); err == nil && len(sum) == sha256.Size {
+			kept = append(kept, [sha256.Size]byte(sum))
+		}
+	}
+	d.memory = path
+	d.sessions = append(kept, d.sessions...)
+	d.sessions = d.sessions[max(len(d.sessions)-MaxSessions, 0):]
+	return d.save()
+}
+
+// save writes the sessions down; the caller holds d.mu.
+func (d *Door) save() error {
+	if d.memory == "" {
+		return nil
+	}
+	var b strings.Builder
+	for _, s := range d.sessions {
+		fmt.Fprintf(&b, "%x\n", s)
+	}
+	fresh := d.memory + ".new"
+	if err := os.WriteFile(fresh, []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, d.memory)
 }
 
 func (d *Door) admitted(r *http.Request) bool {

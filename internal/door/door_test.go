@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -227,6 +229,47 @@ func TestPage_PG05_headers(t *testing.T) {
 	}
 	if r, _ := ask(t, d, "GET", "/app/main.js", nil, ""); !strings.HasPrefix(r.Header.Get("Content-Type"), "text/javascript") {
 		t.Errorf("a module is %q", r.Header.Get("Content-Type"))
+	}
+}
+
+// TestPage_PG08_sessionsOutliveARestart: a browser that was let in is after a restart,
+// and the file of it lets nobody else in.
+func TestPage_PG08_sessionsOutliveARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sessions")
+	d := open(t)
+	early, _ := enter(t, d, tokenOf(d.Launch()))
+	if err := d.Remember(file); err != nil {
+		t.Fatal(err)
+	}
+	late, _ := enter(t, d, tokenOf(d.Launch()))
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := os.Stat(file); st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", st.Mode())
+	}
+	again := open(t)
+	if err := again.Remember(file); err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range []string{early, late} {
+		if r, _ := ask(t, again, "GET", "/setup", map[string]string{"Cookie": cookie}, ""); r.StatusCode != 200 {
+			t.Errorf("after a restart: %d", r.StatusCode)
+		}
+	}
+	for line := range strings.FieldsSeq(string(kept)) {
+		if r, _ := ask(t, again, "GET", "/setup", map[string]string{"Cookie": "kith=" + line}, ""); r.StatusCode != 401 {
+			t.Errorf("what the file holds lets in: %d", r.StatusCode)
+		}
+	}
+	for _, junk := range []string{"", "junk", strings.Repeat("ab", 32) + "\n" + strings.Repeat("x", 10000)} {
+		if err := os.WriteFile(file, []byte(junk), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(t).Remember(file); err != nil {
+			t.Errorf("%.10q: %v", junk, err)
+		}
 	}
 }
 

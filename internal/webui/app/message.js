@@ -66,8 +66,12 @@ export function row(m, first, on) {
   const bubble = h("div", { class: "bubble" },
     m.replyTo ? h("button", { class: "quote", type: "button", onclick: () => on.jump(m.replyTo.id) }, ...quote(m.replyTo)) : null,
     media.length ? h("div", { class: `media n${Math.min(media.length, 4)}` }, ...media.map((/** @type {any} */ a, /** @type {number} */ i) => file(m, a, i, (at) => on.view(m, at)))) : null,
-    m.deleted ? h("p", { class: "text gone" }, m.mine && m.deletedOf ? `${say.deleted} · ${fill(say.deletedThere, m.deletedOn || 0, m.deletedOf)}` : say.deleted) : m.text ? h("p", { class: "text", dir: "auto" }, ...words(m.text)) : null,
-    meta);
+    // The time stands on the last line where there is room for it.
+    m.deleted
+      ? h("p", { class: "text gone" }, m.mine && m.deletedOf ? `${say.deleted} · ${fill(say.deletedThere, m.deletedOn || 0, m.deletedOf)}` : say.deleted, meta)
+      : m.text
+        ? h("p", { class: "text", dir: "auto" }, ...words(m.text), meta)
+        : meta);
   const reactions = (m.reactions || []).length
     ? h("div", { class: "reactions" }, ...m.reactions.map((/** @type {any} */ r) => h("button", { type: "button", class: r.mine ? "mine" : "", title: r.mine ? say.you : r.from, "aria-label": `${r.emoji} ${r.mine ? say.you : r.from}`, onclick: () => on.react(m, r.mine ? "" : r.emoji) }, r.emoji)))
     : null;

@@ -25,6 +25,7 @@ export const say = {
   go: "Continue",
   locked: "Welcome back",
   lockedMore: "Your messages are locked on this device.",
+  passphraseField: "Passphrase",
   unlock: "Unlock",
   unlocking: "Unlocking…",
   starting: "Starting…",

@@ -21,6 +21,10 @@ export class Timeline {
     this.box = h("div", { class: "timeline", tabIndex: 0, role: "log", "aria-live": "off", onscroll: () => this.scrolled(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) }, this.list);
     this.down = iconButton("down", say.jumpNew, () => this.newest(), { class: "icon-button jump", hidden: true });
     this.element = h("div", { class: "timeline-frame" }, this.box, this.down);
+    // Pictures grow when they are there; whoever looks at the end goes on to.
+    this.sticks = true;
+    new ResizeObserver(() => this.sticks && this.toEnd()).observe(this.list);
+    new ResizeObserver(() => this.sticks && this.toEnd()).observe(this.box);
   }
 
   /** Shows the newest messages, or those around one. @param {string} [around] */
@@ -29,6 +33,7 @@ export class Timeline {
     this.messages = r.messages || [];
     this.earlier = !!r.earlier;
     this.later = !!r.later;
+    this.sticks = !around;
     this.draw();
     if (around) this.reveal(around);
     else this.toEnd();
@@ -39,6 +44,7 @@ export class Timeline {
   }
 
   toEnd() {
+    this.sticks = true;
     this.box.scrollTop = this.box.scrollHeight;
     this.down.hidden = true;
   }
@@ -57,6 +63,7 @@ export class Timeline {
   reveal(id) {
     const r = /** @type {HTMLElement|null} */ (this.rowOf(id));
     if (!r) return;
+    this.sticks = false;
     r.scrollIntoView({ block: "center" });
     r.classList.add("found");
     r.focus({ preventScroll: true });
@@ -77,7 +84,7 @@ export class Timeline {
     const out = [];
     for (const m of some) {
       if (!before || dayKey(Number(before.atMs)) !== dayKey(Number(m.atMs)))
-        out.push(h("li", { class: "day", role: "separator" }, h("span", null, dayOf(Number(m.atMs), say))));
+        out.push(h("li", { class: "day" }, h("span", null, dayOf(Number(m.atMs), say))));
       const first = !before || before.notice || before.mine !== m.mine || Number(m.atMs) - Number(before.atMs) > group;
       out.push(row(m, first, this.on));
       before = m;
@@ -86,7 +93,8 @@ export class Timeline {
   }
 
   async scrolled() {
-    this.down.hidden = this.atEnd();
+    this.sticks = this.atEnd();
+    this.down.hidden = this.sticks;
     if (this.busy) return;
     const near = this.box.clientHeight;
     if (this.earlier && this.box.scrollTop < near) await this.more("before", this.messages[0]);

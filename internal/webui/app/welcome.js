@@ -43,7 +43,7 @@ export function locked(root, wrong, then) {
         field.value = "";
         then();
       },
-    }, h("label", { for: "secret" }, say.passphrase), field, problem, button));
+    }, h("label", { for: "secret" }, say.passphraseField), field, problem, button));
 }
 
 /**
@@ -110,7 +110,7 @@ function confirm(root, phrase, then) {
     },
     ...at.flatMap((n, i) => [h("label", { for: `w${n}` }, `${say.word} ${n + 1}`), fields[i]]),
     problem,
-    h("div", { class: "row" }, h("button", { type: "button", onclick: () => words(root, phrase, then) }, say.back), h("button", { class: "primary", type: "submit" }, say.go))));
+    h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => words(root, phrase, then) }, say.back), h("button", { class: "primary", type: "submit" }, say.go))));
 }
 
 /** @param {Element} root */
