@@ -64,6 +64,9 @@ type Contact struct {
 	// ends with the first answer. Stale means that the post-quantum ratchet has
 	// not turned for long, since only one side writes.
 	Reduced, Stale bool
+	// NoReceipts and NoTyping say what this person is not told; Blocked that nothing
+	// of theirs is taken and nothing is told to them.
+	NoReceipts, NoTyping, Blocked bool
 }
 
 // State is how far a message is known to have come. It never goes back.
@@ -130,7 +133,23 @@ type Message struct {
 	// was never boxed.
 	BoxedOn, BoxedOf int
 	Notice           Notice
-	Seq              Seq // of the event that added it
+	Seq              Seq            // of the event that added it
+	ReplyTo          wire.MessageID // the message it answers; zero for none
+	EditedAt         time.Time      // by the author's clock; zero when it was not edited
+	// Deleted means that its author took it back: text and files are gone.
+	// DeletedOn of DeletedOf devices of the other side have done so, too; both are 0
+	// for messages of others.
+	Deleted              bool
+	DeletedOn, DeletedOf int
+	// Reactions are in order of the account; they are changes of their own, which
+	// [Projection.PutMessage] ignores.
+	Reactions []Reaction
+}
+
+// Reaction is what somebody thinks of a message.
+type Reaction struct {
+	From  identity.AccountID
+	Emoji string
 }
 
 // Notice marks a message that nobody wrote: something the person should see in

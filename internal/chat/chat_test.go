@@ -27,6 +27,7 @@ func message(id byte, lamport uint64, state chat.State) chat.Message {
 
 func events() []chat.Event {
 	m := message(3, 9, chat.Delivered)
+	m.ReplyTo = wire.MessageID{77}
 	m.Media = []chat.Media{{Attachment: wire.Attachment{Pointer: &media.Pointer{Key: [32]byte{4}, Root: [32]byte{5}, Size: 6}, Name: "n", Type: "t/t"}, Stored: true}}
 	return []chat.Event{
 		chat.ContactAdded{Contact: bob()},
@@ -38,6 +39,10 @@ func events() []chat.Event {
 		chat.MessagesMarked{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}, State: chat.Read, Received: true},
 		chat.MessageBoxed{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{1}, On: 2, Of: 4},
 		chat.MediaStored{Root: [32]byte{9}},
+		chat.MessageChanged{Change: change(chat.Edit, 3, 1, 4, 11, "other")},
+		chat.ChangeDelivered{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{2}},
+		chat.MessagesForgotten{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}},
+		chat.ContactConfigured{Account: identity.AccountID{1}, Name: "robert", NoTyping: true, Blocked: true},
 		chat.ContentUnknown{Conversation: chat.With(identity.AccountID{1}), Device: identity.DeviceID{2}, Raw: []byte("raw")},
 	}
 }
@@ -103,7 +108,7 @@ func TestContent_CO15_orderIsTotalAndKnowsNoClock(t *testing.T) {
 }
 
 func TestContent_CO16_statesNeverGoBack(t *testing.T) {
-	p := &projection{messages: map[wire.MessageID]chat.Message{}}
+	p := newProjection()
 	seq := chat.Seq(0)
 	apply := func(e chat.Event) {
 		t.Helper()
@@ -134,26 +139,3 @@ func TestContent_CO16_statesNeverGoBack(t *testing.T) {
 		t.Error("an event about nobody was folded")
 	}
 }
-
-// projection holds one contact and conversation.
-type projection struct {
-	contact      chat.Contact
-	conversation chat.Conversation
-	messages     map[wire.MessageID]chat.Message
-}
-
-func (p *projection) Contact(a identity.AccountID) (chat.Contact, bool, error) {
-	return p.contact, p.contact.Account == a, nil
-}
-func (p *projection) PutContact(c chat.Contact) error { p.contact = c; return nil }
-func (p *projection) Conversation(id chat.ConversationID) (chat.Conversation, error) {
-	p.conversation.ID = id
-	return p.conversation, nil
-}
-func (p *projection) PutConversation(c chat.Conversation) error { p.conversation = c; return nil }
-func (p *projection) Message(id wire.MessageID) (chat.Message, bool, error) {
-	m, ok := p.messages[id]
-	return m, ok, nil
-}
-func (p *projection) PutMessage(m chat.Message) error { p.messages[m.ID] = m; return nil }
-func (p *projection) SetMediaStored([32]byte) error   { return nil }

@@ -55,6 +55,19 @@ func MarshalEvent(e Event) ([]byte, error) {
 	case ContentUnknown:
 		pb.Body = &eventpb.Event_ContentUnknown{ContentUnknown: &eventpb.ContentUnknown{
 			Conversation: e.Conversation[:], Device: e.Device[:], Raw: e.Raw}}
+	case MessageChanged:
+		pb.Body = &eventpb.Event_MessageChanged{MessageChanged: changeToPB(&e.Change)}
+	case ChangeDelivered:
+		pb.Body = &eventpb.Event_ChangeDelivered{ChangeDelivered: &eventpb.ChangeDelivered{Conversation: e.Conversation[:], Id: e.ID[:]}}
+	case MessagesForgotten:
+		forgotten := &eventpb.MessagesForgotten{Conversation: e.Conversation[:]}
+		for _, id := range e.IDs {
+			forgotten.Ids = append(forgotten.Ids, id[:])
+		}
+		pb.Body = &eventpb.Event_MessagesForgotten{MessagesForgotten: forgotten}
+	case ContactConfigured:
+		pb.Body = &eventpb.Event_ContactConfigured{ContactConfigured: &eventpb.ContactConfigured{
+			Account: e.Account[:], Name: e.Name, NoReceipts: e.NoReceipts, NoTyping: e.NoTyping, Blocked: e.Blocked}}
 	default:
 		return nil, fmt.Errorf("chat: event %T has no encoding", e)
 	}
@@ -104,6 +117,21 @@ func ParseEvent(b []byte) (Event, error) {
 	case *eventpb.Event_ContentUnknown:
 		p := body.ContentUnknown
 		e = ContentUnknown{Conversation: ConversationID(f.bytes32(p.GetConversation())), Device: identity.DeviceID(f.bytes32(p.GetDevice())), Raw: p.GetRaw()}
+	case *eventpb.Event_MessageChanged:
+		e = MessageChanged{changeFromPB(f, body.MessageChanged)}
+	case *eventpb.Event_ChangeDelivered:
+		p := body.ChangeDelivered
+		e = ChangeDelivered{Conversation: ConversationID(f.bytes32(p.GetConversation())), ID: f.message(p.GetId())}
+	case *eventpb.Event_MessagesForgotten:
+		forgotten := MessagesForgotten{Conversation: ConversationID(f.bytes32(body.MessagesForgotten.GetConversation()))}
+		for _, id := range body.MessagesForgotten.GetIds() {
+			forgotten.IDs = append(forgotten.IDs, f.message(id))
+		}
+		e = forgotten
+	case *eventpb.Event_ContactConfigured:
+		p := body.ContactConfigured
+		e = ContactConfigured{Account: f.account(p.GetAccount()), Name: p.GetName(),
+			NoReceipts: p.GetNoReceipts(), NoTyping: p.GetNoTyping(), Blocked: p.GetBlocked()}
 	default:
 		return nil, errEvent
 	}
@@ -145,6 +173,9 @@ func contactFromPB(f *fields, p *eventpb.Contact) Contact {
 func messageToPB(m *Message) (*eventpb.Message, error) {
 	p := &eventpb.Message{Id: m.ID[:], Conversation: m.Conversation[:], From: m.From[:], Device: m.Device[:],
 		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State), Notice: uint32(m.Notice)}
+	if m.ReplyTo != (wire.MessageID{}) {
+		p.ReplyTo = m.ReplyTo[:]
+	}
 	for _, a := range m.Media {
 		ptr, err := a.Pointer.AppendBinary(nil)
 		if err != nil {
@@ -159,6 +190,9 @@ func messageFromPB(f *fields, p *eventpb.Message) Message {
 	m := Message{ID: f.message(p.GetId()), Conversation: ConversationID(f.bytes32(p.GetConversation())), From: f.account(p.GetFrom()),
 		Device: identity.DeviceID(f.bytes32(p.GetDevice())), Lamport: p.GetLamport(), SentAt: time.UnixMilli(p.GetSentAtMs()).UTC(),
 		Text: p.GetText(), State: State(p.GetState()), Notice: Notice(p.GetNotice())}
+	if len(p.GetReplyTo()) > 0 {
+		m.ReplyTo = f.message(p.GetReplyTo())
+	}
 	for _, a := range p.GetMedia() {
 		ptr, err := media.ParsePointer(a.GetPointer())
 		if err != nil {
@@ -168,4 +202,19 @@ func messageFromPB(f *fields, p *eventpb.Message) Message {
 		m.Media = append(m.Media, Media{Attachment: wire.Attachment{Pointer: ptr, Name: a.GetName(), Type: a.GetType()}, Stored: a.GetStored()})
 	}
 	return m
+}
+
+func changeToPB(c *Change) *eventpb.Change {
+	return &eventpb.Change{Kind: uint32(c.Kind), Conversation: c.Conversation[:], Target: c.Target[:], From: c.From[:], Id: c.ID[:],
+		Lamport: c.Lamport, SentAtMs: c.SentAt.UnixMilli(), Text: c.Text}
+}
+
+func changeFromPB(f *fields, p *eventpb.Change) Change {
+	c := Change{Kind: ChangeKind(p.GetKind()), Conversation: ConversationID(f.bytes32(p.GetConversation())), Target: f.message(p.GetTarget()),
+		From: f.account(p.GetFrom()), ID: f.message(p.GetId()), Lamport: p.GetLamport(),
+		SentAt: time.UnixMilli(p.GetSentAtMs()).UTC(), Text: p.GetText()}
+	if c.Kind < Edit || c.Kind > Deletion {
+		f.err = errEvent
+	}
+	return c
 }

@@ -87,6 +87,39 @@ type ContentUnknown struct {
 	Raw          []byte
 }
 
+// MessageChanged says that somebody edited, deleted or reacted to a message. One
+// that a later one has taken the place of is taken out of the log.
+type MessageChanged struct{ Change Change }
+
+// ChangeDelivered says that the other side has applied what one content of ours
+// changed.
+type ChangeDelivered struct {
+	Conversation ConversationID
+	ID           wire.MessageID // of the content
+}
+
+// MessagesForgotten says that the person here deleted messages for herself alone.
+type MessagesForgotten struct {
+	Conversation ConversationID
+	IDs          []wire.MessageID
+}
+
+// ContactConfigured says what a contact is called and may know from now on.
+type ContactConfigured struct {
+	Account                       identity.AccountID
+	Name                          string
+	NoReceipts, NoTyping, Blocked bool
+}
+
+// ContactTyping says that a contact is writing now. It is told to watchers and is
+// never in the log.
+type ContactTyping struct{ Account identity.AccountID }
+
+func (MessageChanged) event()    {}
+func (ChangeDelivered) event()   {}
+func (MessagesForgotten) event() {}
+func (ContactConfigured) event() {}
+func (ContactTyping) event()     {}
 func (ContactAdded) event()      {}
 func (ContactProgressed) event() {}
 func (ContactVerified) event()   {}

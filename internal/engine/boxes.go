@@ -267,6 +267,9 @@ func (s *step) tellGroups(d identity.DeviceID, row *statepb.Streams) error {
 		return err
 	}
 	s.boxChange(BoxRelays{outGroup(d), relays})
+	if blocked, err := s.blocked(d); err != nil || blocked {
+		return err // nothing of theirs is looked for
+	}
 	for _, in := range row.GetIn() {
 		g := inGroup(d, in.GetNumber())
 		s.boxChange(BoxRelays{g, relays})

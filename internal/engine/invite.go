@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -301,17 +300,27 @@ func (s *step) initialEnvelope(to identity.DeviceID, inv *identity.Invite, initi
 	return s.envelope(to, &wire.Envelope{Kind: wire.KindInitial, Invite: id, Body: sealed})
 }
 
-// sendWaiting seals what was written before there was a session, in order.
+// sendWaiting seals what was written before there was a session, in order. What
+// was deleted since, or changed again, is not sent.
 func (s *step) sendWaiting(to identity.DeviceID, ids [][]byte) error {
 	for _, id := range ids {
 		m, ok, err := s.Message(wire.MessageID(id))
 		if err != nil {
 			return err
 		}
-		if !ok {
-			return errors.New("engine: a waiting message is not in the store")
+		var content *wire.Content
+		switch {
+		case !ok:
+			if content, err = s.changeContent(wire.MessageID(id)); err != nil {
+				return err
+			}
+		case !m.Deleted:
+			content = messageContent(&m)
 		}
-		if err := s.sealTo(to, messageContent(&m), m.ID); err != nil {
+		if content == nil {
+			continue
+		}
+		if err := s.sealTo(to, content, content.ID); err != nil {
 			return err
 		}
 	}
@@ -525,11 +534,16 @@ func (s *step) receiveRefusal(from identity.DeviceID, e *wire.Envelope) error {
 	return s.saveContact(a, row)
 }
 
-// undelivered lists own messages that have not arrived, for a contact's row.
+// undelivered lists own messages that have not arrived, and after them what was
+// done to messages and has not arrived, for a contact's row.
 func (s *step) undelivered(a identity.AccountID) ([][]byte, error) {
 	ids, err := s.Undelivered(chat.With(a))
+	if err != nil {
+		return nil, err
+	}
+	changes, err := s.undeliveredChanges(a)
 	var rows [][]byte
-	for _, id := range ids {
+	for _, id := range append(ids, changes...) {
 		rows = append(rows, id[:])
 	}
 	return rows, err

@@ -470,6 +470,7 @@ func (d *Device) CheckProjections() error {
 			return err
 		}
 	}
+	again.blanked, again.unlogged = nil, nil
 	if !reflect.DeepEqual(again, d.mem.projection) {
 		return fmt.Errorf("%s: the rebuilt projections differ from the incremental ones", d.Name)
 	}

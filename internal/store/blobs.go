@@ -230,6 +230,26 @@ func (a *Assembly) Finish() error {
 // Close closes the files; what is there stays.
 func (a *Assembly) Close() error { return errors.Join(a.data.Close(), a.tree.Close()) }
 
+// RemoveBlob removes what is here of a blob, complete or not, unless a message
+// refers to it. Close its assembly first.
+func (db *DB) RemoveBlob(root [32]byte) error {
+	known := false
+	err := db.View(func(tx *Tx) (err error) {
+		known, err = tx.MediaKnown(root)
+		return err
+	})
+	if err != nil || known {
+		return err
+	}
+	// The data last: a tree alone is no blob.
+	for _, suffix := range []string{suffixPart, suffixHave, suffixTree, suffixBlob} {
+		if err := os.Remove(db.blobPath(root, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	return nil
+}
+
 // CollectBlobs removes blob files that no message refers to: files encrypted
 // for a message that was never sent, and what a crash left half written. Call
 // it at start, before anything writes blobs.

@@ -29,7 +29,7 @@ func (f *fixed) bytes(col int, out []byte) {
 	f.err = ErrDamaged
 }
 
-const contactColumns = "SELECT account, device, name, state, reason, verified, added_at, reduced, stale FROM contacts"
+const contactColumns = "SELECT account, device, name, state, reason, verified, added_at, reduced, stale, no_receipts, no_typing, blocked FROM contacts"
 
 func contact(s *sqlite3.Stmt) (c chat.Contact, err error) {
 	f := fixed{s: s}
@@ -41,6 +41,7 @@ func contact(s *sqlite3.Stmt) (c chat.Contact, err error) {
 	c.Verified = s.ColumnBool(5)
 	c.AddedAt = time.UnixMilli(s.ColumnInt64(6)).UTC()
 	c.Reduced, c.Stale = s.ColumnBool(7), s.ColumnBool(8)
+	c.NoReceipts, c.NoTyping, c.Blocked = s.ColumnBool(9), s.ColumnBool(10), s.ColumnBool(11)
 	return c, f.err
 }
 
@@ -67,8 +68,9 @@ func (tx *Tx) Contacts() ([]chat.Contact, error) {
 
 // PutContact inserts or replaces a contact.
 func (tx *Tx) PutContact(c chat.Contact) error {
-	return tx.db.exec("INSERT OR REPLACE INTO contacts (account, device, name, state, reason, verified, added_at, reduced, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		c.Account[:], c.Device[:], c.Name, int(c.State), int(c.Reason), c.Verified, c.AddedAt.UnixMilli(), c.Reduced, c.Stale)
+	return tx.db.exec("INSERT OR REPLACE INTO contacts (account, device, name, state, reason, verified, added_at, reduced, stale, no_receipts, no_typing, blocked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		c.Account[:], c.Device[:], c.Name, int(c.State), int(c.Reason), c.Verified, c.AddedAt.UnixMilli(), c.Reduced, c.Stale,
+		c.NoReceipts, c.NoTyping, c.Blocked)
 }
 
 // Conversation returns a conversation's summary, zero but for its id when new.
@@ -87,7 +89,11 @@ func (tx *Tx) PutConversation(c chat.Conversation) error {
 		c.ID[:], c.Lamport, c.Unread, uint64(c.LastSeq), c.Messages)
 }
 
-const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of FROM messages"
+const (
+	messageFields = "m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq, m.notice, m.boxed_on, m.boxed_of," +
+		" m.reply_to, m.edited_at, m.deleted, m.deleted_on, m.deleted_of"
+	messageColumns = "SELECT " + messageFields + " FROM messages m"
+)
 
 func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	f := fixed{s: s}
@@ -102,10 +108,18 @@ func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	m.Seq = chat.Seq(s.ColumnInt64(8))
 	m.Notice = chat.Notice(s.ColumnInt(9))
 	m.BoxedOn, m.BoxedOf = s.ColumnInt(10), s.ColumnInt(11)
+	if len(s.ColumnRawBlob(12)) > 0 {
+		f.bytes(12, m.ReplyTo[:])
+	}
+	if at := s.ColumnInt64(13); at != 0 {
+		m.EditedAt = time.UnixMilli(at).UTC()
+	}
+	m.Deleted, m.DeletedOn, m.DeletedOf = s.ColumnBool(14), s.ColumnInt(15), s.ColumnInt(16)
 	return m, f.err
 }
 
-// messages runs a query over messageColumns and reads each one's attachments.
+// messages runs a query over messageColumns and reads each one's attachments and
+// reactions.
 func (tx *Tx) messages(sql string, args ...any) ([]chat.Message, error) {
 	var all []chat.Message
 	err := tx.db.run(sql, func(s *sqlite3.Stmt) error {
@@ -117,11 +131,14 @@ func (tx *Tx) messages(sql string, args ...any) ([]chat.Message, error) {
 		if err == nil {
 			err = tx.readMedia(&all[i])
 		}
+		if err == nil {
+			err = tx.readReactions(&all[i])
+		}
 	}
 	return all, err
 }
 
-// Message returns one message with its attachments.
+// Message returns one message with its attachments and reactions.
 func (tx *Tx) Message(id wire.MessageID) (m chat.Message, ok bool, err error) {
 	all, err := tx.messages(messageColumns+" WHERE id = ?", id[:])
 	if err != nil || len(all) == 0 {
@@ -150,13 +167,13 @@ func (tx *Tx) Messages(id chat.ConversationID, before *chat.Message, limit int) 
 // Unread returns up to limit ids of messages of others not yet read, oldest
 // first.
 func (tx *Tx) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error) {
-	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender = ?1 AND state < 3 ORDER BY lamport LIMIT ?2", id[:], limit)
+	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender = ?1 AND state < 3 AND deleted = 0 ORDER BY lamport LIMIT ?2", id[:], limit)
 }
 
 // Undelivered returns the ids of own messages not known to be delivered, oldest
 // first.
 func (tx *Tx) Undelivered(id chat.ConversationID) ([]wire.MessageID, error) {
-	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender <> ?1 AND state IN (1, 4, 5) ORDER BY lamport", id[:])
+	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender <> ?1 AND state IN (1, 4, 5) AND deleted = 0 ORDER BY lamport", id[:])
 }
 
 func (tx *Tx) ids(sql string, args ...any) ([]wire.MessageID, error) {
@@ -178,8 +195,7 @@ func (tx *Tx) Search(query string, limit int) ([]chat.Message, error) {
 	if match == "" {
 		return nil, nil
 	}
-	const sql = "SELECT m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq, m.notice, m.boxed_on, m.boxed_of" +
-		" FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ? ORDER BY search.rank, m.n DESC LIMIT ?"
+	const sql = "SELECT " + messageFields + " FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ? ORDER BY search.rank, m.n DESC LIMIT ?"
 	return tx.messages(sql, match, limit)
 }
 
@@ -202,31 +218,92 @@ func searchTerms(query string) string {
 	return strings.Join(terms, " ")
 }
 
-// PutMessage inserts m or replaces the message of the same id.
+// PutMessage inserts m or replaces the message of the same id. Its reactions are
+// changes of their own.
 func (tx *Tx) PutMessage(m chat.Message) error {
-	var n int64
-	err := tx.db.one("SELECT n FROM messages WHERE id = ?", func(s *sqlite3.Stmt) { n = s.ColumnInt64(0) }, m.ID[:])
+	n, before, err := tx.row(m.ID)
 	if err != nil {
 		return err
 	}
 	if n != 0 {
-		// What a person said does not change; how far it came does.
-		return tx.db.exec("UPDATE messages SET state = ?, boxed_on = ?, boxed_of = ? WHERE n = ?", int(m.State), m.BoxedOn, m.BoxedOf, n)
+		err = tx.db.exec("UPDATE messages SET text = ?, state = ?, boxed_on = ?, boxed_of = ?, reply_to = ?, edited_at = ?, deleted = ?, deleted_on = ?, deleted_of = ? WHERE n = ?",
+			m.Text, int(m.State), m.BoxedOn, m.BoxedOf, replyTo(&m), editedAt(&m), m.Deleted, m.DeletedOn, m.DeletedOf, n)
+		if err != nil || words(&m) == words(&before) {
+			return err
+		}
+		if err := tx.unindex(n, &before); err != nil {
+			return err
+		}
+		if len(m.Media) < len(before.Media) { // it is deleted: files never change otherwise
+			if err := tx.db.exec("DELETE FROM media WHERE message = ?", m.ID[:]); err != nil {
+				return err
+			}
+		}
+		return tx.index(n, &m)
 	}
-	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice), m.BoxedOn, m.BoxedOf)
+	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of,"+
+		" reply_to, edited_at, deleted, deleted_on, deleted_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice), m.BoxedOn, m.BoxedOf,
+		replyTo(&m), editedAt(&m), m.Deleted, m.DeletedOn, m.DeletedOf)
 	if err != nil {
 		return err
 	}
 	n = tx.db.conn.LastInsertRowID()
-	words := []string{m.Text}
 	for i, a := range m.Media {
-		words = append(words, a.Name)
 		if err := tx.putMedia(m.ID, i, a); err != nil {
 			return err
 		}
 	}
-	return tx.db.exec("INSERT INTO search (rowid, words) VALUES (?, ?)", n, strings.Join(words, "\n"))
+	if err := tx.notEarly(m.ID); err != nil {
+		return err
+	}
+	return tx.index(n, &m)
+}
+
+// row finds a message's row, 0 when there is none, and what is indexed of it.
+func (tx *Tx) row(id wire.MessageID) (n int64, m chat.Message, err error) {
+	err = tx.db.one("SELECT n, text FROM messages WHERE id = ?", func(s *sqlite3.Stmt) {
+		n, m.Text = s.ColumnInt64(0), s.ColumnText(1)
+	}, id[:])
+	if err != nil || n == 0 {
+		return n, m, err
+	}
+	err = tx.db.one("SELECT name FROM media WHERE message = ? ORDER BY place", func(s *sqlite3.Stmt) {
+		m.Media = append(m.Media, chat.Media{Attachment: wire.Attachment{Name: s.ColumnText(0)}})
+	}, id[:])
+	return n, m, err
+}
+
+// words is what is found of a message.
+func words(m *chat.Message) string {
+	all := []string{m.Text}
+	for _, a := range m.Media {
+		all = append(all, a.Name)
+	}
+	return strings.Join(all, "\n")
+}
+
+func (tx *Tx) index(n int64, m *chat.Message) error {
+	return tx.db.exec("INSERT INTO search (rowid, words) VALUES (?, ?)", n, words(m))
+}
+
+// unindex takes a message out of the index, which has to be told what it holds.
+func (tx *Tx) unindex(n int64, m *chat.Message) error {
+	return tx.db.exec("INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)", n, words(m))
+}
+
+func replyTo(m *chat.Message) []byte {
+	if m.ReplyTo == (wire.MessageID{}) {
+		return []byte{}
+	}
+	return m.ReplyTo[:]
+}
+
+func editedAt(m *chat.Message) int64 {
+	if m.EditedAt.IsZero() {
+		return 0
+	}
+	return m.EditedAt.UnixMilli()
 }
 
 func (tx *Tx) putMedia(id wire.MessageID, place int, a chat.Media) error {

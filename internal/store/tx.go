@@ -14,7 +14,10 @@ import (
 
 // Tx is one transaction: the engine's View of what is stored, with what this
 // transaction has written so far. It ends with the function it was given to.
-type Tx struct{ db *DB }
+type Tx struct {
+	db     *DB
+	erased bool // something that people said was erased
+}
 
 var _ engine.View = (*Tx)(nil)
 var _ chat.Projection = (*Tx)(nil)
@@ -315,10 +318,13 @@ func (tx *Tx) PutSetting(name, value string) error {
 
 // Rebuild drops every projection and folds the log again from the start.
 func (tx *Tx) Rebuild() error {
-	for _, table := range []string{"contacts", "conversations", "messages", "media", "search"} {
+	for _, table := range []string{"contacts", "conversations", "messages", "media", "changes", "forgotten"} {
 		if err := tx.db.exec("DELETE FROM " + table); err != nil {
 			return err
 		}
+	}
+	if err := tx.db.exec("INSERT INTO search (search) VALUES ('delete-all')"); err != nil {
+		return err
 	}
 	var after chat.Seq
 	for {

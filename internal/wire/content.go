@@ -16,8 +16,8 @@ import (
 type MessageID [16]byte
 
 // Content is what one device tells another inside a session. Exactly one of
-// Hello, Message, Receipt, Boxes, Nothing, Deposit and Stored is set; all are nil when the content
-// came from a newer version that says something this one does not know.
+// Hello, Message, Receipt, Boxes, Nothing, Deposit, Stored, Edit, Deletion, Reaction and Typing is set; all
+// are nil when the content came from a newer version that says something this one does not know.
 type Content struct {
 	ID      MessageID
 	Lamport uint64    // causal order within the conversation
@@ -34,6 +34,32 @@ type Content struct {
 	Nothing bool // there is only something to acknowledge
 	Deposit *Deposit
 	Stored  [][32]byte // roots of files that are complete here; at most [MaxStored]
+	// What is done to messages that were said: content.md, section 6.
+	Edit     *Edit
+	Deletion []Deleted // 1 to [MaxDeleted]
+	Reaction *Reaction
+	Typing   bool // the person is writing
+}
+
+// Edit gives a message of the sender's another text.
+type Edit struct {
+	Target MessageID
+	Text   string // at most [MaxText]; empty leaves only the message's files
+}
+
+// Deleted names a message of the sender's that is to be gone, and what is left of
+// it: its place in the conversation, for a device that never had it.
+type Deleted struct {
+	Target  MessageID
+	Lamport uint64
+	SentAt  time.Time
+}
+
+// Reaction is what the sender thinks of a message: one emoji, or nothing to take
+// back what was said before.
+type Reaction struct {
+	Target MessageID
+	Emoji  string // see [ValidEmoji]
 }
 
 // Boxes says where the sender's boxes for this device are from now on.
@@ -66,8 +92,9 @@ type Hello struct {
 
 // Message is what a person says: text, attachments, or both.
 type Message struct {
-	Text  string
-	Media []Attachment
+	Text    string
+	Media   []Attachment
+	ReplyTo MessageID // the message it answers; zero for none
 }
 
 // Attachment is a pointer to media and what its sender says about it. Name
@@ -111,6 +138,9 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 			}
 			m.Media = append(m.Media, &contentpb.Attachment{Pointer: p, Name: a.Name, Type: a.Type})
 		}
+		if c.Message.ReplyTo != (MessageID{}) {
+			m.ReplyTo = c.Message.ReplyTo[:]
+		}
 		pb.Body = &contentpb.Content_Message{Message: m}
 	case c.Receipt != nil:
 		r := &contentpb.Receipt{}
@@ -128,6 +158,8 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 			Root: d.Ref.Root[:], Length: uint64(d.Ref.Length), Key: d.Key[:], Hour: d.Hour, Ids: slicesOf(d.IDs)}}
 	case c.Stored != nil:
 		pb.Body = &contentpb.Content_Stored{Stored: &contentpb.Stored{Roots: slicesOf(c.Stored)}}
+	default:
+		changeToPB(pb, c)
 	}
 	out, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, pb)
 	if err != nil || len(out)-len(b) > MaxContent {
@@ -207,7 +239,9 @@ func ParseContent(b []byte) (*Content, error) {
 		}
 		c.Stored = roots
 	default:
-		return c, nil
+		if known, err := parseChange(c, &pb); !known || err != nil {
+			return c, err
+		}
 	}
 	if !c.valid() {
 		return nil, ErrMalformed
@@ -286,6 +320,12 @@ func parseMessage(pb *contentpb.Message) (*Message, error) {
 		}
 		m.Media = append(m.Media, Attachment{Pointer: p, Name: a.GetName(), Type: a.GetType()})
 	}
+	if len(pb.GetReplyTo()) > 0 {
+		var err error
+		if m.ReplyTo, err = messageID(pb.GetReplyTo()); err != nil {
+			return nil, err
+		}
+	}
 	return m, nil
 }
 
@@ -320,7 +360,7 @@ func (c *Content) valid() bool {
 	case c.Stored != nil:
 		return len(c.Stored) > 0 && len(c.Stored) <= MaxStored
 	}
-	return false
+	return c.validChange()
 }
 
 func (m *Message) valid() bool {

@@ -46,6 +46,10 @@ type Content struct {
 	//	*Content_Nothing
 	//	*Content_Deposit
 	//	*Content_Stored
+	//	*Content_Edit
+	//	*Content_Deletion
+	//	*Content_Reaction
+	//	*Content_Typing
 	Body          isContent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -186,6 +190,42 @@ func (x *Content) GetStored() *Stored {
 	return nil
 }
 
+func (x *Content) GetEdit() *Edit {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Edit); ok {
+			return x.Edit
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetDeletion() *Deletion {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Deletion); ok {
+			return x.Deletion
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetReaction() *Reaction {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Reaction); ok {
+			return x.Reaction
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetTyping() *Typing {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Typing); ok {
+			return x.Typing
+		}
+	}
+	return nil
+}
+
 type isContent_Body interface {
 	isContent_Body()
 }
@@ -218,6 +258,22 @@ type Content_Stored struct {
 	Stored *Stored `protobuf:"bytes,16,opt,name=stored,proto3,oneof"`
 }
 
+type Content_Edit struct {
+	Edit *Edit `protobuf:"bytes,17,opt,name=edit,proto3,oneof"`
+}
+
+type Content_Deletion struct {
+	Deletion *Deletion `protobuf:"bytes,18,opt,name=deletion,proto3,oneof"`
+}
+
+type Content_Reaction struct {
+	Reaction *Reaction `protobuf:"bytes,19,opt,name=reaction,proto3,oneof"`
+}
+
+type Content_Typing struct {
+	Typing *Typing `protobuf:"bytes,20,opt,name=typing,proto3,oneof"`
+}
+
 func (*Content_Hello) isContent_Body() {}
 
 func (*Content_Message) isContent_Body() {}
@@ -231,6 +287,263 @@ func (*Content_Nothing) isContent_Body() {}
 func (*Content_Deposit) isContent_Body() {}
 
 func (*Content_Stored) isContent_Body() {}
+
+func (*Content_Edit) isContent_Body() {}
+
+func (*Content_Deletion) isContent_Body() {}
+
+func (*Content_Reaction) isContent_Body() {}
+
+func (*Content_Typing) isContent_Body() {}
+
+// The text of a message of the sender's is another from now on.
+type Edit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Edit) Reset() {
+	*x = Edit{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Edit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Edit) ProtoMessage() {}
+
+func (x *Edit) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Edit.ProtoReflect.Descriptor instead.
+func (*Edit) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Edit) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Edit) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Messages of the sender's that are to be gone everywhere.
+type Deletion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      []*Deleted             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deletion) Reset() {
+	*x = Deletion{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deletion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deletion) ProtoMessage() {}
+
+func (x *Deletion) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deletion.ProtoReflect.Descriptor instead.
+func (*Deletion) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Deletion) GetMessages() []*Deleted {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+// What is left of a message that was deleted, for whoever never had it.
+type Deleted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Lamport       uint64                 `protobuf:"varint,2,opt,name=lamport,proto3" json:"lamport,omitempty"`
+	SentAtMs      int64                  `protobuf:"varint,3,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deleted) Reset() {
+	*x = Deleted{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deleted) ProtoMessage() {}
+
+func (x *Deleted) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deleted.ProtoReflect.Descriptor instead.
+func (*Deleted) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Deleted) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Deleted) GetLamport() uint64 {
+	if x != nil {
+		return x.Lamport
+	}
+	return 0
+}
+
+func (x *Deleted) GetSentAtMs() int64 {
+	if x != nil {
+		return x.SentAtMs
+	}
+	return 0
+}
+
+// What the sender thinks of a message; empty takes back what was said before.
+type Reaction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reaction) Reset() {
+	*x = Reaction{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reaction) ProtoMessage() {}
+
+func (x *Reaction) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
+func (*Reaction) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Reaction) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Reaction) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
+// The sender is writing; never stored, never repeated.
+type Typing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Typing) Reset() {
+	*x = Typing{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Typing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Typing) ProtoMessage() {}
+
+func (x *Typing) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Typing.ProtoReflect.Descriptor instead.
+func (*Typing) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{5}
+}
 
 // A file of a message, left with relays; docs/spec/deposit.md.
 type Deposit struct {
@@ -248,7 +561,7 @@ type Deposit struct {
 
 func (x *Deposit) Reset() {
 	*x = Deposit{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -260,7 +573,7 @@ func (x *Deposit) String() string {
 func (*Deposit) ProtoMessage() {}
 
 func (x *Deposit) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -273,7 +586,7 @@ func (x *Deposit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deposit.ProtoReflect.Descriptor instead.
 func (*Deposit) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Deposit) GetRoot() []byte {
@@ -321,7 +634,7 @@ type Stored struct {
 
 func (x *Stored) Reset() {
 	*x = Stored{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +646,7 @@ func (x *Stored) String() string {
 func (*Stored) ProtoMessage() {}
 
 func (x *Stored) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +659,7 @@ func (x *Stored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stored.ProtoReflect.Descriptor instead.
 func (*Stored) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Stored) GetRoots() [][]byte {
@@ -365,7 +678,7 @@ type Nothing struct {
 
 func (x *Nothing) Reset() {
 	*x = Nothing{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -377,7 +690,7 @@ func (x *Nothing) String() string {
 func (*Nothing) ProtoMessage() {}
 
 func (x *Nothing) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -390,7 +703,7 @@ func (x *Nothing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nothing.ProtoReflect.Descriptor instead.
 func (*Nothing) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{8}
 }
 
 // The first content in each direction of a session, and again when something
@@ -413,7 +726,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +738,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +751,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hello) GetDeviceList() []byte {
@@ -492,7 +805,7 @@ type Boxes struct {
 
 func (x *Boxes) Reset() {
 	*x = Boxes{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +817,7 @@ func (x *Boxes) String() string {
 func (*Boxes) ProtoMessage() {}
 
 func (x *Boxes) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +830,7 @@ func (x *Boxes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Boxes.ProtoReflect.Descriptor instead.
 func (*Boxes) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{5}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Boxes) GetRoot() []byte {
@@ -542,16 +855,18 @@ func (x *Boxes) GetNumber() uint64 {
 }
 
 type Message struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
-	Media         []*Attachment          `protobuf:"bytes,2,rep,name=media,proto3" json:"media,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Text  string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Media []*Attachment          `protobuf:"bytes,2,rep,name=media,proto3" json:"media,omitempty"`
+	// The message of this conversation that it answers; absent for none.
+	ReplyTo       []byte `protobuf:"bytes,3,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -563,7 +878,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -576,7 +891,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{6}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Message) GetText() string {
@@ -589,6 +904,13 @@ func (x *Message) GetText() string {
 func (x *Message) GetMedia() []*Attachment {
 	if x != nil {
 		return x.Media
+	}
+	return nil
+}
+
+func (x *Message) GetReplyTo() []byte {
+	if x != nil {
+		return x.ReplyTo
 	}
 	return nil
 }
@@ -606,7 +928,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -618,7 +940,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -631,7 +953,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{7}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attachment) GetPointer() []byte {
@@ -665,7 +987,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +999,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +1012,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{8}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Receipt) GetRead() [][]byte {
@@ -704,7 +1026,7 @@ var File_internal_wire_contentpb_content_proto protoreflect.FileDescriptor
 
 const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\n" +
-	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\xf6\x03\n" +
+	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\xc8\x05\n" +
 	"\aContent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\alamport\x18\x02 \x01(\x04R\alamport\x12\x1c\n" +
@@ -719,8 +1041,26 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\x05boxes\x18\r \x01(\v2\x16.kith.content.v1.BoxesH\x00R\x05boxes\x124\n" +
 	"\anothing\x18\x0e \x01(\v2\x18.kith.content.v1.NothingH\x00R\anothing\x124\n" +
 	"\adeposit\x18\x0f \x01(\v2\x18.kith.content.v1.DepositH\x00R\adeposit\x121\n" +
-	"\x06stored\x18\x10 \x01(\v2\x17.kith.content.v1.StoredH\x00R\x06storedB\x06\n" +
-	"\x04body\"m\n" +
+	"\x06stored\x18\x10 \x01(\v2\x17.kith.content.v1.StoredH\x00R\x06stored\x12+\n" +
+	"\x04edit\x18\x11 \x01(\v2\x15.kith.content.v1.EditH\x00R\x04edit\x127\n" +
+	"\bdeletion\x18\x12 \x01(\v2\x19.kith.content.v1.DeletionH\x00R\bdeletion\x127\n" +
+	"\breaction\x18\x13 \x01(\v2\x19.kith.content.v1.ReactionH\x00R\breaction\x121\n" +
+	"\x06typing\x18\x14 \x01(\v2\x17.kith.content.v1.TypingH\x00R\x06typingB\x06\n" +
+	"\x04body\"*\n" +
+	"\x04Edit\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"@\n" +
+	"\bDeletion\x124\n" +
+	"\bmessages\x18\x01 \x03(\v2\x18.kith.content.v1.DeletedR\bmessages\"Q\n" +
+	"\aDeleted\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
+	"\alamport\x18\x02 \x01(\x04R\alamport\x12\x1c\n" +
+	"\n" +
+	"sent_at_ms\x18\x03 \x01(\x03R\bsentAtMs\"0\n" +
+	"\bReaction\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"\b\n" +
+	"\x06Typing\"m\n" +
 	"\aDeposit\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x10\n" +
@@ -742,10 +1082,11 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\x05Boxes\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\x12\x16\n" +
 	"\x06relays\x18\x02 \x03(\tR\x06relays\x12\x16\n" +
-	"\x06number\x18\x03 \x01(\x04R\x06number\"P\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\"k\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x121\n" +
-	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\"N\n" +
+	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\x12\x19\n" +
+	"\breply_to\x18\x03 \x01(\fR\areplyTo\"N\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
@@ -766,33 +1107,43 @@ func file_internal_wire_contentpb_content_proto_rawDescGZIP() []byte {
 	return file_internal_wire_contentpb_content_proto_rawDescData
 }
 
-var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Content)(nil),    // 0: kith.content.v1.Content
-	(*Deposit)(nil),    // 1: kith.content.v1.Deposit
-	(*Stored)(nil),     // 2: kith.content.v1.Stored
-	(*Nothing)(nil),    // 3: kith.content.v1.Nothing
-	(*Hello)(nil),      // 4: kith.content.v1.Hello
-	(*Boxes)(nil),      // 5: kith.content.v1.Boxes
-	(*Message)(nil),    // 6: kith.content.v1.Message
-	(*Attachment)(nil), // 7: kith.content.v1.Attachment
-	(*Receipt)(nil),    // 8: kith.content.v1.Receipt
+	(*Edit)(nil),       // 1: kith.content.v1.Edit
+	(*Deletion)(nil),   // 2: kith.content.v1.Deletion
+	(*Deleted)(nil),    // 3: kith.content.v1.Deleted
+	(*Reaction)(nil),   // 4: kith.content.v1.Reaction
+	(*Typing)(nil),     // 5: kith.content.v1.Typing
+	(*Deposit)(nil),    // 6: kith.content.v1.Deposit
+	(*Stored)(nil),     // 7: kith.content.v1.Stored
+	(*Nothing)(nil),    // 8: kith.content.v1.Nothing
+	(*Hello)(nil),      // 9: kith.content.v1.Hello
+	(*Boxes)(nil),      // 10: kith.content.v1.Boxes
+	(*Message)(nil),    // 11: kith.content.v1.Message
+	(*Attachment)(nil), // 12: kith.content.v1.Attachment
+	(*Receipt)(nil),    // 13: kith.content.v1.Receipt
 }
 var file_internal_wire_contentpb_content_proto_depIdxs = []int32{
-	4, // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
-	6, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
-	8, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
-	5, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
-	3, // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
-	1, // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
-	2, // 6: kith.content.v1.Content.stored:type_name -> kith.content.v1.Stored
-	5, // 7: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
-	7, // 8: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	9,  // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
+	11, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
+	13, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
+	10, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
+	8,  // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
+	6,  // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
+	7,  // 6: kith.content.v1.Content.stored:type_name -> kith.content.v1.Stored
+	1,  // 7: kith.content.v1.Content.edit:type_name -> kith.content.v1.Edit
+	2,  // 8: kith.content.v1.Content.deletion:type_name -> kith.content.v1.Deletion
+	4,  // 9: kith.content.v1.Content.reaction:type_name -> kith.content.v1.Reaction
+	5,  // 10: kith.content.v1.Content.typing:type_name -> kith.content.v1.Typing
+	3,  // 11: kith.content.v1.Deletion.messages:type_name -> kith.content.v1.Deleted
+	10, // 12: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
+	12, // 13: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_internal_wire_contentpb_content_proto_init() }
@@ -808,6 +1159,10 @@ func file_internal_wire_contentpb_content_proto_init() {
 		(*Content_Nothing)(nil),
 		(*Content_Deposit)(nil),
 		(*Content_Stored)(nil),
+		(*Content_Edit)(nil),
+		(*Content_Deletion)(nil),
+		(*Content_Reaction)(nil),
+		(*Content_Typing)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -815,7 +1170,7 @@ func file_internal_wire_contentpb_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_wire_contentpb_content_proto_rawDesc), len(file_internal_wire_contentpb_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
