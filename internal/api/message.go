@@ -22,6 +22,13 @@ func (s *Service) Send(ctx context.Context, r *connect.Request[apiv1.SendRequest
 		return nil, fail(err)
 	}
 	in := engine.Send{To: c.Account, Text: r.Msg.GetText()}
+	if r.Msg.GetReplyTo() != "" {
+		m, err := s.findMessage(r.Msg.GetReplyTo())
+		if err != nil {
+			return nil, fail(err)
+		}
+		in.ReplyTo = m.ID
+	}
 	for _, a := range r.Msg.GetMedia() {
 		at, ok := s.files.take(a.GetToken(), a.GetName())
 		if !ok {
@@ -43,15 +50,11 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 	if err != nil {
 		return nil, fail(err)
 	}
-	var before *chat.Message
-	if r.Msg.GetBefore() != "" {
-		m, err := s.findMessage(r.Msg.GetBefore())
-		if err != nil {
-			return nil, fail(err)
-		}
-		before = &m
+	at, err := s.place(c, r.Msg)
+	if err != nil {
+		return nil, fail(err)
 	}
-	all, seq, err := s.node.Messages(chat.With(c.Account), before, page(r.Msg.GetLimit(), defaultLog))
+	p, err := s.node.Messages(chat.With(c.Account), at, page(r.Msg.GetLimit(), defaultLog))
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -61,9 +64,9 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 		if _, _, err := s.node.Do(ctx, engine.MarkRead{Conversation: chat.With(c.Account)}); err != nil && c.State == chat.ContactEstablished {
 			return nil, fail(err)
 		}
-		for i := range all {
-			if all[i].From == c.Account {
-				all[i].State = chat.Read
+		for i := range p.Messages {
+			if p.Messages[i].From == c.Account {
+				p.Messages[i].State = chat.Read
 			}
 		}
 	}
@@ -71,12 +74,21 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 	if err != nil {
 		return nil, fail(err)
 	}
-	return connect.NewResponse(&apiv1.LogResponse{Messages: s.messages(all, names), Seq: uint64(seq)}), nil
+	return connect.NewResponse(&apiv1.LogResponse{Messages: s.messages(p.Messages, names), Seq: uint64(p.Seq),
+		Earlier: p.Earlier, Later: p.Later}), nil
 }
 
 // Search implements the service.
 func (s *Service) Search(ctx context.Context, r *connect.Request[apiv1.SearchRequest]) (*connect.Response[apiv1.SearchResponse], error) {
-	all, err := s.node.Search(r.Msg.GetWords(), page(r.Msg.GetLimit(), defaultSearch))
+	var in *chat.ConversationID
+	if r.Msg.GetContact() != "" {
+		c, err := s.find(r.Msg.GetContact())
+		if err != nil {
+			return nil, fail(err)
+		}
+		in = new(chat.With(c.Account))
+	}
+	all, more, err := s.node.Search(in, r.Msg.GetWords(), int(min(r.Msg.GetOffset(), maxOffset)), page(r.Msg.GetLimit(), defaultSearch))
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -84,7 +96,7 @@ func (s *Service) Search(ctx context.Context, r *connect.Request[apiv1.SearchReq
 	if err != nil {
 		return nil, fail(err)
 	}
-	return connect.NewResponse(&apiv1.SearchResponse{Messages: s.messages(all, names)}), nil
+	return connect.NewResponse(&apiv1.SearchResponse{Messages: s.messages(all, names), More: more}), nil
 }
 
 // Message implements the service.
@@ -135,8 +147,11 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 	switch e := l.Event.(type) {
 	case chat.MessageAdded:
 		m, ok, err := s.node.Message(e.Message.ID)
-		if err != nil || !ok {
+		if err != nil {
 			return nil, err
+		}
+		if !ok { // deleted here since
+			break
 		}
 		return []*apiv1.WatchResponse{{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Message{Message: s.message(m, names)}}}, nil
 	case chat.MessagesMarked:
@@ -157,6 +172,22 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		if changed, err = s.node.WithRoot(e.Root); err != nil {
 			return nil, err
 		}
+	case chat.MessageChanged:
+		if m, ok, err := s.node.Message(e.Change.Target); err != nil {
+			return nil, err
+		} else if ok {
+			changed = append(changed, m)
+		}
+	case chat.ChangeDelivered:
+		if changed, err = s.node.ChangedBy(e.ID); err != nil {
+			return nil, err
+		}
+	case chat.MessagesForgotten:
+		return removed(l.Seq, e, names), nil
+	case chat.ContactTyping:
+		return typing(l, e, names), nil
+	case chat.ContactConfigured:
+		about = &e.Account
 	case chat.ContactAdded:
 		about = &e.Contact.Account
 	case chat.ContactProgressed:
@@ -222,6 +253,7 @@ func (s *Service) message(m chat.Message, n names) *apiv1.Message {
 	for _, a := range m.Media {
 		out.Media = append(out.Media, s.media(a))
 	}
+	s.changes(out, &m, n)
 	return out
 }
 

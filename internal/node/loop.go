@@ -86,7 +86,10 @@ func (n *Node) begin(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, c := range contacts {
-		if c.State != chat.ContactRefused {
+		switch {
+		case c.Blocked:
+			n.shun(ctx, now, c.Device)
+		case c.State != chat.ContactRefused:
 			n.keep(ctx, now, c.Device)
 		}
 	}
@@ -101,6 +104,9 @@ func (n *Node) begin(ctx context.Context) error {
 func (n *Node) want(ctx context.Context, now time.Time, wants []engine.Want) {
 	for _, w := range wants {
 		from := wire.PeerOf(w.From)
+		if n.isBlocked(from) {
+			continue
+		}
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: from}}))
 		n.wantDeposit(ctx, now, depositOf{from, w.Ref.Root})
 	}
@@ -259,7 +265,13 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 			n.keep(ctx, now, e.Contact.Device)
 		case chat.ContactMoved:
 			n.keep(ctx, now, e.Device)
+		case chat.ContactConfigured:
+			n.configured(ctx, now, e)
 		}
+	}
+	n.erase(ctx, now, d.up.Erase)
+	for _, a := range d.up.Typing {
+		n.hearTyping(a, now)
 	}
 	if len(d.up.Drop) > 0 {
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Drop{IDs: d.up.Drop}), nil)
@@ -284,6 +296,10 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 	case wire.LinkFrame:
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Frame{Peer: e.Peer, Bytes: e.Frame}), steps)
 	case wire.LinkUp:
+		if n.isBlocked(e.Peer) {
+			n.work.Go(func() { n.net.Hangup(e.Peer) })
+			return
+		}
 		n.up.Store(e.Peer, struct{}{})
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Up{Peer: e.Peer}), steps)
 		if !e.Relayed {

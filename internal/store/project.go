@@ -164,6 +164,13 @@ func (tx *Tx) Messages(id chat.ConversationID, before *chat.Message, limit int) 
 	return all, err
 }
 
+// MessagesAfter returns the first limit messages of a conversation after a message,
+// oldest first.
+func (tx *Tx) MessagesAfter(id chat.ConversationID, after *chat.Message, limit int) ([]chat.Message, error) {
+	return tx.messages(messageColumns+" WHERE conversation = ? AND (lamport, sender, id) > (?, ?, ?) ORDER BY lamport, sender, id LIMIT ?",
+		id[:], after.Lamport, after.From[:], after.ID[:], limit)
+}
+
 // Unread returns up to limit ids of messages of others not yet read, oldest
 // first.
 func (tx *Tx) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error) {
@@ -191,12 +198,22 @@ func (tx *Tx) ids(sql string, args ...any) ([]wire.MessageID, error) {
 // Search returns up to limit messages that hold every word of query, the best
 // match first. A word ending in * matches its beginnings.
 func (tx *Tx) Search(query string, limit int) ([]chat.Message, error) {
+	return tx.SearchIn(nil, query, 0, limit)
+}
+
+// SearchIn is [Tx.Search] in one conversation, nil for all, without the best offset
+// messages.
+func (tx *Tx) SearchIn(in *chat.ConversationID, query string, offset, limit int) ([]chat.Message, error) {
 	match := searchTerms(query)
 	if match == "" {
 		return nil, nil
 	}
-	const sql = "SELECT " + messageFields + " FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ? ORDER BY search.rank, m.n DESC LIMIT ?"
-	return tx.messages(sql, match, limit)
+	const sql = "SELECT " + messageFields + " FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ?"
+	const order = " ORDER BY search.rank, m.n DESC LIMIT ? OFFSET ?"
+	if in != nil {
+		return tx.messages(sql+" AND m.conversation = ?"+order, match, in[:], limit, offset)
+	}
+	return tx.messages(sql+order, match, limit, offset)
 }
 
 // searchTerms makes an FTS5 query of a person's words: each word quoted, so

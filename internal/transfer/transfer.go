@@ -88,6 +88,9 @@ type Finished struct{ Root [32]byte }
 // Broken answers [Open] or [Finish]: the disk failed; start again later.
 type Broken struct{ Root [32]byte }
 
+// Forget gives a blob up: no message refers to it any more.
+type Forget struct{ Root [32]byte }
+
 // Up and Down say that a device can or can no longer be asked; deposits always can.
 type Up struct{ Peer wire.PeerID }
 
@@ -99,6 +102,7 @@ type Tick struct{}
 
 func (Want) input()     {}
 func (Lose) input()     {}
+func (Forget) input()   {}
 func (Opened) input()   {}
 func (Stored) input()   {}
 func (Failed) input()   {}
@@ -213,6 +217,12 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	case Lose:
 		if b, ok := m.blobs[in.Root]; ok {
 			b.sources = slices.DeleteFunc(b.sources, func(s *source) bool { return s.Source == in.From })
+		}
+	case Forget:
+		if b, ok := m.blobs[in.Root]; ok {
+			m.flights -= len(b.flying)
+			m.remove(in.Root)
+			effects = append(effects, Close(in))
 		}
 	case Opened:
 		m.opened(in)
