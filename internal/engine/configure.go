@@ -54,7 +54,11 @@ func (s *step) watchOrNot(d identity.DeviceID, watch bool) error {
 		return err
 	}
 	if watch {
-		return s.tellGroups(d, row)
+		relays, err := s.circle(row.GetRelays())
+		if err != nil {
+			return err
+		}
+		return s.watchAll(d, row, relays)
 	}
 	for _, in := range row.GetIn() {
 		s.boxChange(WatchBoxes{Group: inGroup(d, in.GetNumber())})
