@@ -107,18 +107,18 @@ func (p *projection) rebuilt(t *testing.T) *projection {
 
 // picture is what a person sees: it has nothing of the order of events here.
 func (p *projection) picture() string {
-	var out string
+	var out strings.Builder
 	for _, id := range slices.SortedFunc(maps.Keys(p.messages), func(a, b wire.MessageID) int { return slices.Compare(a[:], b[:]) }) {
 		m := p.messages[id]
-		out += fmt.Sprintf("%x %q edited %d deleted %v on %d of %d;", id[:1], m.Text, m.EditedAt.UnixMilli(), m.Deleted, m.DeletedOn, m.DeletedOf)
+		fmt.Fprintf(&out, "%x %q edited %d deleted %v on %d of %d;", id[:1], m.Text, m.EditedAt.UnixMilli(), m.Deleted, m.DeletedOn, m.DeletedOf)
 		for _, from := range []byte{1, 9} {
 			if c := p.changes[changeKey{chat.React, id, identity.AccountID{from}}]; c.Text != "" {
-				out += fmt.Sprintf(" %d %s", from, c.Text)
+				fmt.Fprintf(&out, " %d %s", from, c.Text)
 			}
 		}
-		out += "\n"
+		out.WriteString("\n")
 	}
-	return out + fmt.Sprintf("lamport %d, %d messages, %d unread\n", p.conversation.Lamport, p.conversation.Messages, p.conversation.Unread)
+	return out.String() + fmt.Sprintf("lamport %d, %d messages, %d unread\n", p.conversation.Lamport, p.conversation.Messages, p.conversation.Unread)
 }
 
 func change(kind chat.ChangeKind, target, from, id byte, lamport uint64, text string) chat.Change {

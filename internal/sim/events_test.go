@@ -19,20 +19,21 @@ import (
 func picture(d, with *Device) []string {
 	var all []string
 	for _, m := range d.Timeline(with) {
-		s := fmt.Sprintf("%x %d %q", m.ID[:2], m.Lamport, m.Text)
+		var s strings.Builder
+		fmt.Fprintf(&s, "%x %d %q", m.ID[:2], m.Lamport, m.Text)
 		if m.ReplyTo != (wire.MessageID{}) {
-			s += fmt.Sprintf(" answers %x", m.ReplyTo[:2])
+			fmt.Fprintf(&s, " answers %x", m.ReplyTo[:2])
 		}
 		if m.Deleted {
-			s += " deleted"
+			s.WriteString(" deleted")
 		}
 		if !m.EditedAt.IsZero() {
-			s += fmt.Sprint(" edited ", m.EditedAt.UnixMilli())
+			fmt.Fprint(&s, " edited ", m.EditedAt.UnixMilli())
 		}
 		for _, r := range m.Reactions {
-			s += fmt.Sprintf(" %x %s", r.From[:2], r.Emoji)
+			fmt.Fprintf(&s, " %x %s", r.From[:2], r.Emoji)
 		}
-		all = append(all, s)
+		all = append(all, s.String())
 	}
 	return all
 }

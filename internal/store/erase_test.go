@@ -92,9 +92,7 @@ func TestStore_ST17_deletedLeavesNoTrace(t *testing.T) {
 			t.Fatalf("no event %d", seq)
 		}
 	}
-	for _, sealed := range store.SealedMedia(t, db, one.Message.ID[:]) {
-		needles = append(needles, sealed)
-	}
+	needles = append(needles, store.SealedMedia(t, db, one.Message.ID[:])...)
 	for _, w := range append(words, "🦘", "🦥") {
 		needles = append(needles, []byte(w))
 	}
