@@ -181,12 +181,12 @@ func TestStore_ST17_manyDeletionsLeaveNoTrace(t *testing.T) {
 	all := pages(t, dir)
 	left, kept := 0, 0
 	for _, i := range gone {
-		if bytes.Contains(all, []byte(fmt.Sprintf("secret %d]", i))) {
+		if bytes.Contains(all, fmt.Appendf(nil, "secret %d]", i)) {
 			left++
 		}
 	}
 	for _, i := range said {
-		if bytes.Contains(all, []byte(fmt.Sprintf("secret %d]", i))) {
+		if bytes.Contains(all, fmt.Appendf(nil, "secret %d]", i)) {
 			kept++
 		}
 	}
