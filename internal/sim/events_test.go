@@ -256,3 +256,31 @@ func TestContent_CO30_forMeAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestContent_CO29_beforeTheFirstSession: what is edited, deleted and answered before
+// the other side has answered the invite is so from the beginning.
+func TestContent_CO29_beforeTheFirstSession(t *testing.T) {
+	w, all := people(t, "alice", "bob")
+	alice, bob := all[0], all[1]
+	inv, err := alice.Invite(24 * time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Cut(alice, bob)
+	do(t, bob, engine.Add{Invite: inv})
+	edited, gone, mine := tell(t, bob, alice, "draft"), tell(t, bob, alice, "regretted"), tell(t, bob, alice, "for me")
+	do(t, bob, engine.Edit{ID: edited, Text: "final"})
+	do(t, bob, engine.React{ID: edited, Emoji: "👍"})
+	do(t, bob, engine.Delete{IDs: []wire.MessageID{gone}, Everyone: true})
+	do(t, bob, engine.Delete{IDs: []wire.MessageID{mine}})
+	do(t, bob, engine.Send{To: alice.Self.Account, Text: "an answer to what is gone", ReplyTo: gone})
+	w.Join(alice, bob)
+	w.Advance(time.Hour)
+	wantSame(t, alice, bob)
+	if m := state(t, alice, bob, "final"); m.EditedAt.IsZero() || len(m.Reactions) != 1 {
+		t.Errorf("%+v", m)
+	}
+	if n := len(alice.Timeline(bob)); n != 3 {
+		t.Errorf("alice shows %d messages", n)
+	}
+}
