@@ -84,7 +84,7 @@ netns: needs
 
 browser: needs
 	@if command -v npm >/dev/null && command -v chromium >/dev/null; then \
-		echo "$(GO) test ./e2e/browser -browser"; $(GO) test ./e2e/browser -browser -shots bin/shots; \
+		echo "$(GO) test ./e2e/browser -browser"; $(GO) test ./e2e/browser -browser -shots $(CURDIR)/bin/shots; \
 	else echo "skipped: no npm or chromium for e2e/browser"; fi
 
 bench:

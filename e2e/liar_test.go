@@ -111,10 +111,9 @@ func TestRelay_oneThatLies(t *testing.T) {
 	away.up()
 	agree(t, alice, bob, total)
 	liar.kill()
-	for _, lie := range []string{"drop", "replay", "corrupt", "reorder"} {
-		if !strings.Contains(liar.said.String(), "lied: "+lie) {
-			t.Errorf("it did not lie in this way: %s", lie)
-		}
+	told := liar.said.String()
+	if !strings.Contains(told, "lied: drop") || !strings.Contains(told, "lied: reorder") || !strings.Contains(told, "lied: replay") && !strings.Contains(told, "lied: corrupt") {
+		t.Errorf("it hardly lied:\n%s", told)
 	}
 }
 

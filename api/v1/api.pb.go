@@ -74,7 +74,7 @@ func (x VerifyRequest_Change) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use VerifyRequest_Change.Descriptor instead.
 func (VerifyRequest_Change) EnumDescriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{12, 0}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{9, 0}
 }
 
 type StatusRequest struct {
@@ -463,8 +463,11 @@ type Contact struct {
 	Online        bool                   `protobuf:"varint,6,opt,name=online,proto3" json:"online,omitempty"`
 	Unread        uint32                 `protobuf:"varint,7,opt,name=unread,proto3" json:"unread,omitempty"`
 	AddedAtMs     int64                  `protobuf:"varint,8,opt,name=added_at_ms,json=addedAtMs,proto3" json:"added_at_ms,omitempty"`
-	Reduced       bool                   `protobuf:"varint,9,opt,name=reduced,proto3" json:"reduced,omitempty"` // the session began without a one-time prekey, and no answer came yet
-	Stale         bool                   `protobuf:"varint,10,opt,name=stale,proto3" json:"stale,omitempty"`    // only one side writes, so the post-quantum ratchet stands still
+	Reduced       bool                   `protobuf:"varint,9,opt,name=reduced,proto3" json:"reduced,omitempty"`    // the session began without a one-time prekey, and no answer came yet
+	Blocked       bool                   `protobuf:"varint,11,opt,name=blocked,proto3" json:"blocked,omitempty"`   // nothing of theirs is taken, nothing told to them
+	Receipts      bool                   `protobuf:"varint,12,opt,name=receipts,proto3" json:"receipts,omitempty"` // they are told what was read
+	Typing        bool                   `protobuf:"varint,13,opt,name=typing,proto3" json:"typing,omitempty"`     // they are told when the person writes
+	Stale         bool                   `protobuf:"varint,10,opt,name=stale,proto3" json:"stale,omitempty"`       // only one side writes, so the post-quantum ratchet stands still
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -562,6 +565,27 @@ func (x *Contact) GetReduced() bool {
 	return false
 }
 
+func (x *Contact) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
+}
+
+func (x *Contact) GetReceipts() bool {
+	if x != nil {
+		return x.Receipts
+	}
+	return false
+}
+
+func (x *Contact) GetTyping() bool {
+	if x != nil {
+		return x.Typing
+	}
+	return false
+}
+
 func (x *Contact) GetStale() bool {
 	if x != nil {
 		return x.Stale
@@ -649,146 +673,6 @@ func (x *ContactsResponse) GetContacts() []*Contact {
 	return nil
 }
 
-type ConversationsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ConversationsRequest) Reset() {
-	*x = ConversationsRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ConversationsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ConversationsRequest) ProtoMessage() {}
-
-func (x *ConversationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ConversationsRequest.ProtoReflect.Descriptor instead.
-func (*ConversationsRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{9}
-}
-
-type ConversationsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conversations []*Conversation        `protobuf:"bytes,1,rep,name=conversations,proto3" json:"conversations,omitempty"`
-	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"` // of the newest event, for Watch
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ConversationsResponse) Reset() {
-	*x = ConversationsResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ConversationsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ConversationsResponse) ProtoMessage() {}
-
-func (x *ConversationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ConversationsResponse.ProtoReflect.Descriptor instead.
-func (*ConversationsResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *ConversationsResponse) GetConversations() []*Conversation {
-	if x != nil {
-		return x.Conversations
-	}
-	return nil
-}
-
-func (x *ConversationsResponse) GetSeq() uint64 {
-	if x != nil {
-		return x.Seq
-	}
-	return 0
-}
-
-type Conversation struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
-	Last          *Message               `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"` // unset: nothing was said yet
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Conversation) Reset() {
-	*x = Conversation{}
-	mi := &file_api_v1_api_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Conversation) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Conversation) ProtoMessage() {}
-
-func (x *Conversation) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Conversation.ProtoReflect.Descriptor instead.
-func (*Conversation) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *Conversation) GetContact() *Contact {
-	if x != nil {
-		return x.Contact
-	}
-	return nil
-}
-
-func (x *Conversation) GetLast() *Message {
-	if x != nil {
-		return x.Last
-	}
-	return nil
-}
-
 type VerifyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // name or account
@@ -799,7 +683,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[12]
+	mi := &file_api_v1_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +695,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[12]
+	mi := &file_api_v1_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +708,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VerifyRequest) GetContact() string {
@@ -851,7 +735,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +747,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +760,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VerifyResponse) GetContact() *Contact {
@@ -898,14 +782,14 @@ type SendRequest struct {
 	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // name or account
 	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	Media         []*Attachment          `protobuf:"bytes,3,rep,name=media,proto3" json:"media,omitempty"`
-	ReplyTo       string                 `protobuf:"bytes,4,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"` // the message it answers: its id, or a beginning that only one message has
+	ReplyTo       string                 `protobuf:"bytes,4,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"` // id of the message it answers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +801,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +814,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SendRequest) GetContact() string {
@@ -961,278 +845,6 @@ func (x *SendRequest) GetReplyTo() string {
 	return ""
 }
 
-type EditRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // whole, or a beginning that only one message has
-	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *EditRequest) Reset() {
-	*x = EditRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[15]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *EditRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*EditRequest) ProtoMessage() {}
-
-func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[15]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
-func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
-}
-
-func (x *EditRequest) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *EditRequest) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-type EditResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *EditResponse) Reset() {
-	*x = EditResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *EditResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*EditResponse) ProtoMessage() {}
-
-func (x *EditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use EditResponse.ProtoReflect.Descriptor instead.
-func (*EditResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
-}
-
-type ReactRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"` // empty takes back what was felt before
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ReactRequest) Reset() {
-	*x = ReactRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ReactRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ReactRequest) ProtoMessage() {}
-
-func (x *ReactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ReactRequest.ProtoReflect.Descriptor instead.
-func (*ReactRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *ReactRequest) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *ReactRequest) GetEmoji() string {
-	if x != nil {
-		return x.Emoji
-	}
-	return ""
-}
-
-type ReactResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ReactResponse) Reset() {
-	*x = ReactResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ReactResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ReactResponse) ProtoMessage() {}
-
-func (x *ReactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ReactResponse.ProtoReflect.Descriptor instead.
-func (*ReactResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
-}
-
-type DeleteRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`                                     // 1 to 64, of one conversation
-	ForEveryone   bool                   `protobuf:"varint,2,opt,name=for_everyone,json=forEveryone,proto3" json:"for_everyone,omitempty"` // own messages only
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DeleteRequest) Reset() {
-	*x = DeleteRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DeleteRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DeleteRequest) ProtoMessage() {}
-
-func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
-func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *DeleteRequest) GetIds() []string {
-	if x != nil {
-		return x.Ids
-	}
-	return nil
-}
-
-func (x *DeleteRequest) GetForEveryone() bool {
-	if x != nil {
-		return x.ForEveryone
-	}
-	return false
-}
-
-type DeleteResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"` // of the newest event, for Watch
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DeleteResponse) Reset() {
-	*x = DeleteResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DeleteResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DeleteResponse) ProtoMessage() {}
-
-func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
-func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *DeleteResponse) GetSeq() uint64 {
-	if x != nil {
-		return x.Seq
-	}
-	return 0
-}
-
 // Attachment refers to a file stored by POST /media.
 type Attachment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1244,7 +856,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +868,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +881,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attachment) GetToken() string {
@@ -1296,7 +908,7 @@ type SendResponse struct {
 
 func (x *SendResponse) Reset() {
 	*x = SendResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +920,7 @@ func (x *SendResponse) String() string {
 func (*SendResponse) ProtoMessage() {}
 
 func (x *SendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +933,7 @@ func (x *SendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResponse.ProtoReflect.Descriptor instead.
 func (*SendResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SendResponse) GetId() string {
@@ -1351,20 +963,20 @@ type Message struct {
 	Seq           uint64                 `protobuf:"varint,9,opt,name=seq,proto3" json:"seq,omitempty"`
 	BoxedOn       uint32                 `protobuf:"varint,11,opt,name=boxed_on,json=boxedOn,proto3" json:"boxed_on,omitempty"`            // how many relays hold it, or held it
 	BoxedOf       uint32                 `protobuf:"varint,12,opt,name=boxed_of,json=boxedOf,proto3" json:"boxed_of,omitempty"`            // of so many wanted; 0 for what was never in boxes
-	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"`                              // not empty: nobody wrote this; what the conversation has to tell
-	ReplyTo       *Quote                 `protobuf:"bytes,13,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`             // the message it answers, if any
-	EditedAtMs    int64                  `protobuf:"varint,14,opt,name=edited_at_ms,json=editedAtMs,proto3" json:"edited_at_ms,omitempty"` // by the sender's clock; 0: never
-	Deleted       bool                   `protobuf:"varint,15,opt,name=deleted,proto3" json:"deleted,omitempty"`                           // its sender took it back; nothing else is left of it
-	DeletedOn     uint32                 `protobuf:"varint,16,opt,name=deleted_on,json=deletedOn,proto3" json:"deleted_on,omitempty"`      // how many of the other side's devices are known to have deleted it, too
-	DeletedOf     uint32                 `protobuf:"varint,17,opt,name=deleted_of,json=deletedOf,proto3" json:"deleted_of,omitempty"`      // of so many; 0 for messages of others
-	Reactions     []*Reaction            `protobuf:"bytes,18,rep,name=reactions,proto3" json:"reactions,omitempty"`
+	ReplyTo       *Quote                 `protobuf:"bytes,13,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`             // what it answers
+	EditedAtMs    int64                  `protobuf:"varint,14,opt,name=edited_at_ms,json=editedAtMs,proto3" json:"edited_at_ms,omitempty"` // by the author's clock; 0: never
+	Deleted       bool                   `protobuf:"varint,15,opt,name=deleted,proto3" json:"deleted,omitempty"`                           // taken back: text and media are gone
+	Reactions     []*Reaction            `protobuf:"bytes,16,rep,name=reactions,proto3" json:"reactions,omitempty"`
+	DeletedOn     uint32                 `protobuf:"varint,17,opt,name=deleted_on,json=deletedOn,proto3" json:"deleted_on,omitempty"` // how many devices of the other side have deleted it
+	DeletedOf     uint32                 `protobuf:"varint,18,opt,name=deleted_of,json=deletedOf,proto3" json:"deleted_of,omitempty"` // of so many; 0 for messages of others
+	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"`                         // not empty: nobody wrote this; what the conversation has to tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +988,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1001,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Message) GetId() string {
@@ -1469,13 +1081,6 @@ func (x *Message) GetBoxedOf() uint32 {
 	return 0
 }
 
-func (x *Message) GetNotice() string {
-	if x != nil {
-		return x.Notice
-	}
-	return ""
-}
-
 func (x *Message) GetReplyTo() *Quote {
 	if x != nil {
 		return x.ReplyTo
@@ -1497,6 +1102,13 @@ func (x *Message) GetDeleted() bool {
 	return false
 }
 
+func (x *Message) GetReactions() []*Reaction {
+	if x != nil {
+		return x.Reactions
+	}
+	return nil
+}
+
 func (x *Message) GetDeletedOn() uint32 {
 	if x != nil {
 		return x.DeletedOn
@@ -1511,30 +1123,30 @@ func (x *Message) GetDeletedOf() uint32 {
 	return 0
 }
 
-func (x *Message) GetReactions() []*Reaction {
+func (x *Message) GetNotice() string {
 	if x != nil {
-		return x.Reactions
+		return x.Notice
 	}
-	return nil
+	return ""
 }
 
-// Quote is what is here of a message that another answers.
+// Quote is what a message answers, as that stands now.
 type Quote struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Here          bool                   `protobuf:"varint,2,opt,name=here,proto3" json:"here,omitempty"` // false: it is not on this device
-	Deleted       bool                   `protobuf:"varint,3,opt,name=deleted,proto3" json:"deleted,omitempty"`
-	From          string                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
-	Mine          bool                   `protobuf:"varint,5,opt,name=mine,proto3" json:"mine,omitempty"`
-	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"` // its beginning: at most 200 bytes
-	Files         uint32                 `protobuf:"varint,7,opt,name=files,proto3" json:"files,omitempty"`
+	Here          bool                   `protobuf:"varint,2,opt,name=here,proto3" json:"here,omitempty"` // false: it is not in the conversation here
+	From          string                 `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`  // name of its author
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`  // at most 200 bytes of it
+	Deleted       bool                   `protobuf:"varint,5,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Media         uint32                 `protobuf:"varint,6,opt,name=media,proto3" json:"media,omitempty"` // how many files it has
+	Mine          bool                   `protobuf:"varint,7,opt,name=mine,proto3" json:"mine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1158,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1171,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Quote) GetId() string {
@@ -1576,25 +1188,11 @@ func (x *Quote) GetHere() bool {
 	return false
 }
 
-func (x *Quote) GetDeleted() bool {
-	if x != nil {
-		return x.Deleted
-	}
-	return false
-}
-
 func (x *Quote) GetFrom() string {
 	if x != nil {
 		return x.From
 	}
 	return ""
-}
-
-func (x *Quote) GetMine() bool {
-	if x != nil {
-		return x.Mine
-	}
-	return false
 }
 
 func (x *Quote) GetText() string {
@@ -1604,25 +1202,39 @@ func (x *Quote) GetText() string {
 	return ""
 }
 
-func (x *Quote) GetFiles() uint32 {
+func (x *Quote) GetDeleted() bool {
 	if x != nil {
-		return x.Files
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *Quote) GetMedia() uint32 {
+	if x != nil {
+		return x.Media
 	}
 	return 0
 }
 
+func (x *Quote) GetMine() bool {
+	if x != nil {
+		return x.Mine
+	}
+	return false
+}
+
 type Reaction struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"` // name
-	Mine          bool                   `protobuf:"varint,2,opt,name=mine,proto3" json:"mine,omitempty"`
-	Emoji         string                 `protobuf:"bytes,3,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	Who           string                 `protobuf:"bytes,1,opt,name=who,proto3" json:"who,omitempty"` // name; the own name for one's own
+	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	Mine          bool                   `protobuf:"varint,3,opt,name=mine,proto3" json:"mine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +1246,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,12 +1259,19 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
-func (x *Reaction) GetFrom() string {
+func (x *Reaction) GetWho() string {
 	if x != nil {
-		return x.From
+		return x.Who
+	}
+	return ""
+}
+
+func (x *Reaction) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
 	}
 	return ""
 }
@@ -1662,13 +1281,6 @@ func (x *Reaction) GetMine() bool {
 		return x.Mine
 	}
 	return false
-}
-
-func (x *Reaction) GetEmoji() string {
-	if x != nil {
-		return x.Emoji
-	}
-	return ""
 }
 
 type Media struct {
@@ -1685,7 +1297,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1309,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1322,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Media) GetName() string {
@@ -1761,15 +1373,15 @@ type LogRequest struct {
 	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`                       // newest this many; 0 means 100
 	Before        string                 `protobuf:"bytes,3,opt,name=before,proto3" json:"before,omitempty"`                      // message id: only those before it
 	MarkRead      bool                   `protobuf:"varint,4,opt,name=mark_read,json=markRead,proto3" json:"mark_read,omitempty"` // a person looks at them
-	After         string                 `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`                        // message id: the oldest after it, instead of the newest
-	Around        string                 `protobuf:"bytes,6,opt,name=around,proto3" json:"around,omitempty"`                      // message id: it, and as many before as after
+	After         string                 `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`                        // message id: only those after it, the first of them
+	Around        string                 `protobuf:"bytes,6,opt,name=around,proto3" json:"around,omitempty"`                      // message id: it and as many before as after it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +1393,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +1406,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LogRequest) GetContact() string {
@@ -1843,15 +1455,15 @@ type LogResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Messages      []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
 	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`         // of the newest event, for Watch
-	Earlier       bool                   `protobuf:"varint,3,opt,name=earlier,proto3" json:"earlier,omitempty"` // there are messages before these
-	Later         bool                   `protobuf:"varint,4,opt,name=later,proto3" json:"later,omitempty"`     // and after them
+	Earlier       bool                   `protobuf:"varint,3,opt,name=earlier,proto3" json:"earlier,omitempty"` // there are some before these
+	Later         bool                   `protobuf:"varint,4,opt,name=later,proto3" json:"later,omitempty"`     // and after
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogResponse) Reset() {
 	*x = LogResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1863,7 +1475,7 @@ func (x *LogResponse) String() string {
 func (*LogResponse) ProtoMessage() {}
 
 func (x *LogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1876,7 +1488,7 @@ func (x *LogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogResponse.ProtoReflect.Descriptor instead.
 func (*LogResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LogResponse) GetMessages() []*Message {
@@ -1910,14 +1522,16 @@ func (x *LogResponse) GetLater() bool {
 type SearchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Words         string                 `protobuf:"bytes,1,opt,name=words,proto3" json:"words,omitempty"`
-	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"` // 0 means 50
+	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`    // 0 means 50
+	Contact       string                 `protobuf:"bytes,3,opt,name=contact,proto3" json:"contact,omitempty"` // name or account: only in this conversation
+	Offset        uint32                 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`  // leave out so many of the best
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +1543,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +1556,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SearchRequest) GetWords() string {
@@ -1959,16 +1573,31 @@ func (x *SearchRequest) GetLimit() uint32 {
 	return 0
 }
 
+func (x *SearchRequest) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *SearchRequest) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
 type SearchResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Messages      []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"` // there are some after these
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +1609,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,12 +1622,727 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SearchResponse) GetMessages() []*Message {
 	if x != nil {
 		return x.Messages
+	}
+	return nil
+}
+
+func (x *SearchResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type EditRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // whole, or a beginning that only one message has
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditRequest) Reset() {
+	*x = EditRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditRequest) ProtoMessage() {}
+
+func (x *EditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
+func (*EditRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *EditRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EditRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type EditResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditResponse) Reset() {
+	*x = EditResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditResponse) ProtoMessage() {}
+
+func (x *EditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditResponse.ProtoReflect.Descriptor instead.
+func (*EditResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *EditResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type DeleteRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`                                     // of one conversation; at most 256
+	ForEveryone   bool                   `protobuf:"varint,2,opt,name=for_everyone,json=forEveryone,proto3" json:"for_everyone,omitempty"` // own ones only
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRequest) Reset() {
+	*x = DeleteRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRequest) ProtoMessage() {}
+
+func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
+func (*DeleteRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *DeleteRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *DeleteRequest) GetForEveryone() bool {
+	if x != nil {
+		return x.ForEveryone
+	}
+	return false
+}
+
+type DeleteResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteResponse) Reset() {
+	*x = DeleteResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteResponse) ProtoMessage() {}
+
+func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
+func (*DeleteResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *DeleteResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type ReactRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"` // empty takes it back
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactRequest) Reset() {
+	*x = ReactRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactRequest) ProtoMessage() {}
+
+func (x *ReactRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactRequest.ProtoReflect.Descriptor instead.
+func (*ReactRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ReactRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReactRequest) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
+type ReactResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReactResponse) Reset() {
+	*x = ReactResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReactResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReactResponse) ProtoMessage() {}
+
+func (x *ReactResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReactResponse.ProtoReflect.Descriptor instead.
+func (*ReactResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ReactResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type MarkReadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MarkReadRequest) Reset() {
+	*x = MarkReadRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MarkReadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MarkReadRequest) ProtoMessage() {}
+
+func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MarkReadRequest.ProtoReflect.Descriptor instead.
+func (*MarkReadRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *MarkReadRequest) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+type MarkReadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MarkReadResponse) Reset() {
+	*x = MarkReadResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MarkReadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MarkReadResponse) ProtoMessage() {}
+
+func (x *MarkReadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MarkReadResponse.ProtoReflect.Descriptor instead.
+func (*MarkReadResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
+}
+
+type TypingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TypingRequest) Reset() {
+	*x = TypingRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TypingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TypingRequest) ProtoMessage() {}
+
+func (x *TypingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TypingRequest.ProtoReflect.Descriptor instead.
+func (*TypingRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *TypingRequest) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+type TypingResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TypingResponse) Reset() {
+	*x = TypingResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TypingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TypingResponse) ProtoMessage() {}
+
+func (x *TypingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TypingResponse.ProtoReflect.Descriptor instead.
+func (*TypingResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+}
+
+type ConfigureRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	Name          *string                `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	Receipts      *bool                  `protobuf:"varint,3,opt,name=receipts,proto3,oneof" json:"receipts,omitempty"`
+	Typing        *bool                  `protobuf:"varint,4,opt,name=typing,proto3,oneof" json:"typing,omitempty"`
+	Blocked       *bool                  `protobuf:"varint,5,opt,name=blocked,proto3,oneof" json:"blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigureRequest) Reset() {
+	*x = ConfigureRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigureRequest) ProtoMessage() {}
+
+func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
+func (*ConfigureRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ConfigureRequest) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *ConfigureRequest) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *ConfigureRequest) GetReceipts() bool {
+	if x != nil && x.Receipts != nil {
+		return *x.Receipts
+	}
+	return false
+}
+
+func (x *ConfigureRequest) GetTyping() bool {
+	if x != nil && x.Typing != nil {
+		return *x.Typing
+	}
+	return false
+}
+
+func (x *ConfigureRequest) GetBlocked() bool {
+	if x != nil && x.Blocked != nil {
+		return *x.Blocked
+	}
+	return false
+}
+
+type ConfigureResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigureResponse) Reset() {
+	*x = ConfigureResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigureResponse) ProtoMessage() {}
+
+func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
+func (*ConfigureResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ConfigureResponse) GetContact() *Contact {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
+}
+
+type ConversationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConversationsRequest) Reset() {
+	*x = ConversationsRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConversationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConversationsRequest) ProtoMessage() {}
+
+func (x *ConversationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConversationsRequest.ProtoReflect.Descriptor instead.
+func (*ConversationsRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
+}
+
+type ConversationsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversations []*Conversation        `protobuf:"bytes,1,rep,name=conversations,proto3" json:"conversations,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"` // of the newest event, for Watch
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConversationsResponse) Reset() {
+	*x = ConversationsResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConversationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConversationsResponse) ProtoMessage() {}
+
+func (x *ConversationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConversationsResponse.ProtoReflect.Descriptor instead.
+func (*ConversationsResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ConversationsResponse) GetConversations() []*Conversation {
+	if x != nil {
+		return x.Conversations
+	}
+	return nil
+}
+
+func (x *ConversationsResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type Conversation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // with how many messages are unread
+	Last          *Message               `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`       // absent when nothing was said
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Conversation) Reset() {
+	*x = Conversation{}
+	mi := &file_api_v1_api_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Conversation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Conversation) ProtoMessage() {}
+
+func (x *Conversation) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Conversation.ProtoReflect.Descriptor instead.
+func (*Conversation) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Conversation) GetContact() *Contact {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
+}
+
+func (x *Conversation) GetLast() *Message {
+	if x != nil {
+		return x.Last
 	}
 	return nil
 }
@@ -2012,7 +2356,7 @@ type MessageRequest struct {
 
 func (x *MessageRequest) Reset() {
 	*x = MessageRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2368,7 @@ func (x *MessageRequest) String() string {
 func (*MessageRequest) ProtoMessage() {}
 
 func (x *MessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2381,7 @@ func (x *MessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRequest.ProtoReflect.Descriptor instead.
 func (*MessageRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *MessageRequest) GetId() string {
@@ -2056,7 +2400,7 @@ type MessageResponse struct {
 
 func (x *MessageResponse) Reset() {
 	*x = MessageResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2412,7 @@ func (x *MessageResponse) String() string {
 func (*MessageResponse) ProtoMessage() {}
 
 func (x *MessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2425,7 @@ func (x *MessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageResponse.ProtoReflect.Descriptor instead.
 func (*MessageResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *MessageResponse) GetMessage() *Message {
@@ -2100,7 +2444,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2456,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2469,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -2145,6 +2489,7 @@ type WatchResponse struct {
 	//	*WatchResponse_Message
 	//	*WatchResponse_Changed
 	//	*WatchResponse_Contact
+	//	*WatchResponse_Typing
 	//	*WatchResponse_Removed
 	Event         isWatchResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
@@ -2153,7 +2498,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2165,7 +2510,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2178,7 +2523,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -2222,6 +2567,15 @@ func (x *WatchResponse) GetContact() *Contact {
 	return nil
 }
 
+func (x *WatchResponse) GetTyping() *Typing {
+	if x != nil {
+		if x, ok := x.Event.(*WatchResponse_Typing); ok {
+			return x.Typing
+		}
+	}
+	return nil
+}
+
 func (x *WatchResponse) GetRemoved() *Removed {
 	if x != nil {
 		if x, ok := x.Event.(*WatchResponse_Removed); ok {
@@ -2247,8 +2601,12 @@ type WatchResponse_Contact struct {
 	Contact *Contact `protobuf:"bytes,4,opt,name=contact,proto3,oneof"` // added or changed
 }
 
+type WatchResponse_Typing struct {
+	Typing *Typing `protobuf:"bytes,5,opt,name=typing,proto3,oneof"` // a contact writes; it is of no event
+}
+
 type WatchResponse_Removed struct {
-	Removed *Removed `protobuf:"bytes,5,opt,name=removed,proto3,oneof"` // deleted on this device
+	Removed *Removed `protobuf:"bytes,6,opt,name=removed,proto3,oneof"` // a message is gone from here
 }
 
 func (*WatchResponse_Message) isWatchResponse_Event() {}
@@ -2257,19 +2615,73 @@ func (*WatchResponse_Changed) isWatchResponse_Event() {}
 
 func (*WatchResponse_Contact) isWatchResponse_Event() {}
 
+func (*WatchResponse_Typing) isWatchResponse_Event() {}
+
 func (*WatchResponse_Removed) isWatchResponse_Event() {}
+
+type Typing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`                 // name
+	UntilMs       int64                  `protobuf:"varint,2,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"` // show it until then, or until a message of theirs comes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Typing) Reset() {
+	*x = Typing{}
+	mi := &file_api_v1_api_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Typing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Typing) ProtoMessage() {}
+
+func (x *Typing) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Typing.ProtoReflect.Descriptor instead.
+func (*Typing) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Typing) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *Typing) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
 
 type Removed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // name
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Contact       string                 `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"` // name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Removed) Reset() {
 	*x = Removed{}
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +2693,7 @@ func (x *Removed) String() string {
 func (*Removed) ProtoMessage() {}
 
 func (x *Removed) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,19 +2706,19 @@ func (x *Removed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removed.ProtoReflect.Descriptor instead.
 func (*Removed) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
-}
-
-func (x *Removed) GetContact() string {
-	if x != nil {
-		return x.Contact
-	}
-	return ""
+	return file_api_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Removed) GetId() string {
 	if x != nil {
 		return x.Id
+	}
+	return ""
+}
+
+func (x *Removed) GetContact() string {
+	if x != nil {
+		return x.Contact
 	}
 	return ""
 }
@@ -2319,7 +2731,7 @@ type RelaysRequest struct {
 
 func (x *RelaysRequest) Reset() {
 	*x = RelaysRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[36]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2743,7 @@ func (x *RelaysRequest) String() string {
 func (*RelaysRequest) ProtoMessage() {}
 
 func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[36]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2756,7 @@ func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysRequest.ProtoReflect.Descriptor instead.
 func (*RelaysRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 type RelaysResponse struct {
@@ -2356,7 +2768,7 @@ type RelaysResponse struct {
 
 func (x *RelaysResponse) Reset() {
 	*x = RelaysResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[37]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2780,7 @@ func (x *RelaysResponse) String() string {
 func (*RelaysResponse) ProtoMessage() {}
 
 func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[37]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2793,7 @@ func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysResponse.ProtoReflect.Descriptor instead.
 func (*RelaysResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RelaysResponse) GetRelays() []*Relay {
@@ -2402,7 +2814,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_api_v1_api_proto_msgTypes[38]
+	mi := &file_api_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2826,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[38]
+	mi := &file_api_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2839,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Relay) GetLink() string {
@@ -2460,7 +2872,7 @@ type AddRelayRequest struct {
 
 func (x *AddRelayRequest) Reset() {
 	*x = AddRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[39]
+	mi := &file_api_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2884,7 @@ func (x *AddRelayRequest) String() string {
 func (*AddRelayRequest) ProtoMessage() {}
 
 func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[39]
+	mi := &file_api_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2897,7 @@ func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayRequest.ProtoReflect.Descriptor instead.
 func (*AddRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AddRelayRequest) GetLink() string {
@@ -2503,7 +2915,7 @@ type AddRelayResponse struct {
 
 func (x *AddRelayResponse) Reset() {
 	*x = AddRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[40]
+	mi := &file_api_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2515,7 +2927,7 @@ func (x *AddRelayResponse) String() string {
 func (*AddRelayResponse) ProtoMessage() {}
 
 func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[40]
+	mi := &file_api_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2528,7 +2940,7 @@ func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayResponse.ProtoReflect.Descriptor instead.
 func (*AddRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 type RemoveRelayRequest struct {
@@ -2540,7 +2952,7 @@ type RemoveRelayRequest struct {
 
 func (x *RemoveRelayRequest) Reset() {
 	*x = RemoveRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[41]
+	mi := &file_api_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2552,7 +2964,7 @@ func (x *RemoveRelayRequest) String() string {
 func (*RemoveRelayRequest) ProtoMessage() {}
 
 func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[41]
+	mi := &file_api_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2565,7 +2977,7 @@ func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RemoveRelayRequest) GetLink() string {
@@ -2583,7 +2995,7 @@ type RemoveRelayResponse struct {
 
 func (x *RemoveRelayResponse) Reset() {
 	*x = RemoveRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[42]
+	mi := &file_api_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +3007,7 @@ func (x *RemoveRelayResponse) String() string {
 func (*RemoveRelayResponse) ProtoMessage() {}
 
 func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[42]
+	mi := &file_api_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +3020,7 @@ func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayResponse.ProtoReflect.Descriptor instead.
 func (*RemoveRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 type ReachRequest struct {
@@ -2619,7 +3031,7 @@ type ReachRequest struct {
 
 func (x *ReachRequest) Reset() {
 	*x = ReachRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[43]
+	mi := &file_api_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +3043,7 @@ func (x *ReachRequest) String() string {
 func (*ReachRequest) ProtoMessage() {}
 
 func (x *ReachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[43]
+	mi := &file_api_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +3056,7 @@ func (x *ReachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachRequest.ProtoReflect.Descriptor instead.
 func (*ReachRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 type ReachResponse struct {
@@ -2669,7 +3081,7 @@ type ReachResponse struct {
 
 func (x *ReachResponse) Reset() {
 	*x = ReachResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[44]
+	mi := &file_api_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2681,7 +3093,7 @@ func (x *ReachResponse) String() string {
 func (*ReachResponse) ProtoMessage() {}
 
 func (x *ReachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[44]
+	mi := &file_api_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2694,7 +3106,7 @@ func (x *ReachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachResponse.ProtoReflect.Descriptor instead.
 func (*ReachResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReachResponse) GetWide() bool {
@@ -2808,7 +3220,7 @@ type RelayLink struct {
 
 func (x *RelayLink) Reset() {
 	*x = RelayLink{}
-	mi := &file_api_v1_api_proto_msgTypes[45]
+	mi := &file_api_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2820,7 +3232,7 @@ func (x *RelayLink) String() string {
 func (*RelayLink) ProtoMessage() {}
 
 func (x *RelayLink) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[45]
+	mi := &file_api_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2833,7 +3245,7 @@ func (x *RelayLink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayLink.ProtoReflect.Descriptor instead.
 func (*RelayLink) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RelayLink) GetKey() []byte {
@@ -2879,7 +3291,7 @@ type PageRequest struct {
 
 func (x *PageRequest) Reset() {
 	*x = PageRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[46]
+	mi := &file_api_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +3303,7 @@ func (x *PageRequest) String() string {
 func (*PageRequest) ProtoMessage() {}
 
 func (x *PageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[46]
+	mi := &file_api_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +3316,7 @@ func (x *PageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageRequest.ProtoReflect.Descriptor instead.
 func (*PageRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 type PageResponse struct {
@@ -2916,7 +3328,7 @@ type PageResponse struct {
 
 func (x *PageResponse) Reset() {
 	*x = PageResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[47]
+	mi := &file_api_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2928,7 +3340,7 @@ func (x *PageResponse) String() string {
 func (*PageResponse) ProtoMessage() {}
 
 func (x *PageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[47]
+	mi := &file_api_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2941,7 +3353,7 @@ func (x *PageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageResponse.ProtoReflect.Descriptor instead.
 func (*PageResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PageResponse) GetUrl() string {
@@ -2959,7 +3371,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[48]
+	mi := &file_api_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3383,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[48]
+	mi := &file_api_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3396,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 type StopResponse struct {
@@ -2995,7 +3407,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[49]
+	mi := &file_api_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3419,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[49]
+	mi := &file_api_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3432,7 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 var File_api_v1_api_proto protoreflect.FileDescriptor
@@ -3055,7 +3467,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x04link\x18\x01 \x01(\tR\x04link\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"=\n" +
 	"\vAddResponse\x12.\n" +
-	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\"\x81\x02\n" +
+	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\"\xcf\x02\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3065,19 +3477,15 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x06online\x18\x06 \x01(\bR\x06online\x12\x16\n" +
 	"\x06unread\x18\a \x01(\rR\x06unread\x12\x1e\n" +
 	"\vadded_at_ms\x18\b \x01(\x03R\taddedAtMs\x12\x18\n" +
-	"\areduced\x18\t \x01(\bR\areduced\x12\x14\n" +
+	"\areduced\x18\t \x01(\bR\areduced\x12\x18\n" +
+	"\ablocked\x18\v \x01(\bR\ablocked\x12\x1a\n" +
+	"\breceipts\x18\f \x01(\bR\breceipts\x12\x16\n" +
+	"\x06typing\x18\r \x01(\bR\x06typing\x12\x14\n" +
 	"\x05stale\x18\n" +
 	" \x01(\bR\x05stale\"\x11\n" +
 	"\x0fContactsRequest\"D\n" +
 	"\x10ContactsResponse\x120\n" +
-	"\bcontacts\x18\x01 \x03(\v2\x14.kith.api.v1.ContactR\bcontacts\"\x16\n" +
-	"\x14ConversationsRequest\"j\n" +
-	"\x15ConversationsResponse\x12?\n" +
-	"\rconversations\x18\x01 \x03(\v2\x19.kith.api.v1.ConversationR\rconversations\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"h\n" +
-	"\fConversation\x12.\n" +
-	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\x12(\n" +
-	"\x04last\x18\x02 \x01(\v2\x14.kith.api.v1.MessageR\x04last\"\x8e\x01\n" +
+	"\bcontacts\x18\x01 \x03(\v2\x14.kith.api.v1.ContactR\bcontacts\"\x8e\x01\n" +
 	"\rVerifyRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x129\n" +
 	"\x06change\x18\x02 \x01(\x0e2!.kith.api.v1.VerifyRequest.ChangeR\x06change\"(\n" +
@@ -3093,20 +3501,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12-\n" +
 	"\x05media\x18\x03 \x03(\v2\x17.kith.api.v1.AttachmentR\x05media\x12\x19\n" +
-	"\breply_to\x18\x04 \x01(\tR\areplyTo\"1\n" +
-	"\vEditRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x0e\n" +
-	"\fEditResponse\"4\n" +
-	"\fReactRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"\x0f\n" +
-	"\rReactResponse\"D\n" +
-	"\rDeleteRequest\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\tR\x03ids\x12!\n" +
-	"\ffor_everyone\x18\x02 \x01(\bR\vforEveryone\"\"\n" +
-	"\x0eDeleteResponse\x12\x10\n" +
-	"\x03seq\x18\x01 \x01(\x04R\x03seq\"6\n" +
+	"\breply_to\x18\x04 \x01(\tR\areplyTo\"6\n" +
 	"\n" +
 	"Attachment\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
@@ -3125,30 +3520,30 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x05media\x18\b \x03(\v2\x12.kith.api.v1.MediaR\x05media\x12\x10\n" +
 	"\x03seq\x18\t \x01(\x04R\x03seq\x12\x19\n" +
 	"\bboxed_on\x18\v \x01(\rR\aboxedOn\x12\x19\n" +
-	"\bboxed_of\x18\f \x01(\rR\aboxedOf\x12\x16\n" +
-	"\x06notice\x18\n" +
-	" \x01(\tR\x06notice\x12-\n" +
+	"\bboxed_of\x18\f \x01(\rR\aboxedOf\x12-\n" +
 	"\breply_to\x18\r \x01(\v2\x12.kith.api.v1.QuoteR\areplyTo\x12 \n" +
 	"\fedited_at_ms\x18\x0e \x01(\x03R\n" +
 	"editedAtMs\x12\x18\n" +
-	"\adeleted\x18\x0f \x01(\bR\adeleted\x12\x1d\n" +
+	"\adeleted\x18\x0f \x01(\bR\adeleted\x123\n" +
+	"\treactions\x18\x10 \x03(\v2\x15.kith.api.v1.ReactionR\treactions\x12\x1d\n" +
 	"\n" +
-	"deleted_on\x18\x10 \x01(\rR\tdeletedOn\x12\x1d\n" +
+	"deleted_on\x18\x11 \x01(\rR\tdeletedOn\x12\x1d\n" +
 	"\n" +
-	"deleted_of\x18\x11 \x01(\rR\tdeletedOf\x123\n" +
-	"\treactions\x18\x12 \x03(\v2\x15.kith.api.v1.ReactionR\treactions\"\x97\x01\n" +
+	"deleted_of\x18\x12 \x01(\rR\tdeletedOf\x12\x16\n" +
+	"\x06notice\x18\n" +
+	" \x01(\tR\x06notice\"\x97\x01\n" +
 	"\x05Quote\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04here\x18\x02 \x01(\bR\x04here\x12\x18\n" +
-	"\adeleted\x18\x03 \x01(\bR\adeleted\x12\x12\n" +
-	"\x04from\x18\x04 \x01(\tR\x04from\x12\x12\n" +
-	"\x04mine\x18\x05 \x01(\bR\x04mine\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04text\x12\x14\n" +
-	"\x05files\x18\a \x01(\rR\x05files\"H\n" +
-	"\bReaction\x12\x12\n" +
-	"\x04from\x18\x01 \x01(\tR\x04from\x12\x12\n" +
-	"\x04mine\x18\x02 \x01(\bR\x04mine\x12\x14\n" +
-	"\x05emoji\x18\x03 \x01(\tR\x05emoji\"\x85\x01\n" +
+	"\x04here\x18\x02 \x01(\bR\x04here\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\tR\x04from\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x18\n" +
+	"\adeleted\x18\x05 \x01(\bR\adeleted\x12\x14\n" +
+	"\x05media\x18\x06 \x01(\rR\x05media\x12\x12\n" +
+	"\x04mine\x18\a \x01(\bR\x04mine\"F\n" +
+	"\bReaction\x12\x10\n" +
+	"\x03who\x18\x01 \x01(\tR\x03who\x12\x14\n" +
+	"\x05emoji\x18\x02 \x01(\tR\x05emoji\x12\x12\n" +
+	"\x04mine\x18\x03 \x01(\bR\x04mine\"\x85\x01\n" +
 	"\x05Media\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
@@ -3168,28 +3563,76 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\bmessages\x18\x01 \x03(\v2\x14.kith.api.v1.MessageR\bmessages\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
 	"\aearlier\x18\x03 \x01(\bR\aearlier\x12\x14\n" +
-	"\x05later\x18\x04 \x01(\bR\x05later\";\n" +
+	"\x05later\x18\x04 \x01(\bR\x05later\"m\n" +
 	"\rSearchRequest\x12\x14\n" +
 	"\x05words\x18\x01 \x01(\tR\x05words\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\rR\x05limit\"B\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x18\n" +
+	"\acontact\x18\x03 \x01(\tR\acontact\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\rR\x06offset\"V\n" +
 	"\x0eSearchResponse\x120\n" +
-	"\bmessages\x18\x01 \x03(\v2\x14.kith.api.v1.MessageR\bmessages\" \n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.kith.api.v1.MessageR\bmessages\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"1\n" +
+	"\vEditRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\" \n" +
+	"\fEditResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"D\n" +
+	"\rDeleteRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12!\n" +
+	"\ffor_everyone\x18\x02 \x01(\bR\vforEveryone\"\"\n" +
+	"\x0eDeleteResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"4\n" +
+	"\fReactRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"!\n" +
+	"\rReactResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"+\n" +
+	"\x0fMarkReadRequest\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\"\x12\n" +
+	"\x10MarkReadResponse\")\n" +
+	"\rTypingRequest\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\"\x10\n" +
+	"\x0eTypingResponse\"\xcf\x01\n" +
+	"\x10ConfigureRequest\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\x12\x17\n" +
+	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x1f\n" +
+	"\breceipts\x18\x03 \x01(\bH\x01R\breceipts\x88\x01\x01\x12\x1b\n" +
+	"\x06typing\x18\x04 \x01(\bH\x02R\x06typing\x88\x01\x01\x12\x1d\n" +
+	"\ablocked\x18\x05 \x01(\bH\x03R\ablocked\x88\x01\x01B\a\n" +
+	"\x05_nameB\v\n" +
+	"\t_receiptsB\t\n" +
+	"\a_typingB\n" +
+	"\n" +
+	"\b_blocked\"C\n" +
+	"\x11ConfigureResponse\x12.\n" +
+	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\"\x16\n" +
+	"\x14ConversationsRequest\"j\n" +
+	"\x15ConversationsResponse\x12?\n" +
+	"\rconversations\x18\x01 \x03(\v2\x19.kith.api.v1.ConversationR\rconversations\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"h\n" +
+	"\fConversation\x12.\n" +
+	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\x12(\n" +
+	"\x04last\x18\x02 \x01(\v2\x14.kith.api.v1.MessageR\x04last\" \n" +
 	"\x0eMessageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"A\n" +
 	"\x0fMessageResponse\x12.\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.kith.api.v1.MessageR\amessage\"$\n" +
 	"\fWatchRequest\x12\x14\n" +
-	"\x05after\x18\x01 \x01(\x04R\x05after\"\xf2\x01\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"\xa1\x02\n" +
 	"\rWatchResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x14.kith.api.v1.MessageH\x00R\amessage\x120\n" +
 	"\achanged\x18\x03 \x01(\v2\x14.kith.api.v1.MessageH\x00R\achanged\x120\n" +
-	"\acontact\x18\x04 \x01(\v2\x14.kith.api.v1.ContactH\x00R\acontact\x120\n" +
-	"\aremoved\x18\x05 \x01(\v2\x14.kith.api.v1.RemovedH\x00R\aremovedB\a\n" +
-	"\x05event\"3\n" +
-	"\aRemoved\x12\x18\n" +
-	"\acontact\x18\x01 \x01(\tR\acontact\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x0f\n" +
+	"\acontact\x18\x04 \x01(\v2\x14.kith.api.v1.ContactH\x00R\acontact\x12-\n" +
+	"\x06typing\x18\x05 \x01(\v2\x13.kith.api.v1.TypingH\x00R\x06typing\x120\n" +
+	"\aremoved\x18\x06 \x01(\v2\x14.kith.api.v1.RemovedH\x00R\aremovedB\a\n" +
+	"\x05event\"=\n" +
+	"\x06Typing\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\x12\x19\n" +
+	"\buntil_ms\x18\x02 \x01(\x03R\auntilMs\"3\n" +
+	"\aRemoved\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\acontact\x18\x02 \x01(\tR\acontact\"\x0f\n" +
 	"\rRelaysRequest\"<\n" +
 	"\x0eRelaysResponse\x12*\n" +
 	"\x06relays\x18\x01 \x03(\v2\x12.kith.api.v1.RelayR\x06relays\"O\n" +
@@ -3230,19 +3673,21 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\fPageResponse\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\"\r\n" +
 	"\vStopRequest\"\x0e\n" +
-	"\fStopResponse2\xc4\n" +
-	"\n" +
+	"\fStopResponse2\x9c\f\n" +
 	"\x04Kith\x12A\n" +
 	"\x06Status\x12\x1a.kith.api.v1.StatusRequest\x1a\x1b.kith.api.v1.StatusResponse\x12A\n" +
 	"\x06Invite\x12\x1a.kith.api.v1.InviteRequest\x1a\x1b.kith.api.v1.InviteResponse\x128\n" +
 	"\x03Add\x12\x17.kith.api.v1.AddRequest\x1a\x18.kith.api.v1.AddResponse\x12G\n" +
-	"\bContacts\x12\x1c.kith.api.v1.ContactsRequest\x1a\x1d.kith.api.v1.ContactsResponse\x12V\n" +
-	"\rConversations\x12!.kith.api.v1.ConversationsRequest\x1a\".kith.api.v1.ConversationsResponse\x12A\n" +
+	"\bContacts\x12\x1c.kith.api.v1.ContactsRequest\x1a\x1d.kith.api.v1.ContactsResponse\x12A\n" +
 	"\x06Verify\x12\x1a.kith.api.v1.VerifyRequest\x1a\x1b.kith.api.v1.VerifyResponse\x12;\n" +
 	"\x04Send\x12\x18.kith.api.v1.SendRequest\x1a\x19.kith.api.v1.SendResponse\x12;\n" +
-	"\x04Edit\x12\x18.kith.api.v1.EditRequest\x1a\x19.kith.api.v1.EditResponse\x12>\n" +
-	"\x05React\x12\x19.kith.api.v1.ReactRequest\x1a\x1a.kith.api.v1.ReactResponse\x12A\n" +
-	"\x06Delete\x12\x1a.kith.api.v1.DeleteRequest\x1a\x1b.kith.api.v1.DeleteResponse\x128\n" +
+	"\x04Edit\x12\x18.kith.api.v1.EditRequest\x1a\x19.kith.api.v1.EditResponse\x12A\n" +
+	"\x06Delete\x12\x1a.kith.api.v1.DeleteRequest\x1a\x1b.kith.api.v1.DeleteResponse\x12>\n" +
+	"\x05React\x12\x19.kith.api.v1.ReactRequest\x1a\x1a.kith.api.v1.ReactResponse\x12G\n" +
+	"\bMarkRead\x12\x1c.kith.api.v1.MarkReadRequest\x1a\x1d.kith.api.v1.MarkReadResponse\x12A\n" +
+	"\x06Typing\x12\x1a.kith.api.v1.TypingRequest\x1a\x1b.kith.api.v1.TypingResponse\x12J\n" +
+	"\tConfigure\x12\x1d.kith.api.v1.ConfigureRequest\x1a\x1e.kith.api.v1.ConfigureResponse\x12V\n" +
+	"\rConversations\x12!.kith.api.v1.ConversationsRequest\x1a\".kith.api.v1.ConversationsResponse\x128\n" +
 	"\x03Log\x12\x17.kith.api.v1.LogRequest\x1a\x18.kith.api.v1.LogResponse\x12A\n" +
 	"\x06Search\x12\x1a.kith.api.v1.SearchRequest\x1a\x1b.kith.api.v1.SearchResponse\x12D\n" +
 	"\aMessage\x12\x1b.kith.api.v1.MessageRequest\x1a\x1c.kith.api.v1.MessageResponse\x12@\n" +
@@ -3267,7 +3712,7 @@ func file_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_api_v1_api_proto_goTypes = []any{
 	(VerifyRequest_Change)(0),     // 0: kith.api.v1.VerifyRequest.Change
 	(*StatusRequest)(nil),         // 1: kith.api.v1.StatusRequest
@@ -3279,115 +3724,130 @@ var file_api_v1_api_proto_goTypes = []any{
 	(*Contact)(nil),               // 7: kith.api.v1.Contact
 	(*ContactsRequest)(nil),       // 8: kith.api.v1.ContactsRequest
 	(*ContactsResponse)(nil),      // 9: kith.api.v1.ContactsResponse
-	(*ConversationsRequest)(nil),  // 10: kith.api.v1.ConversationsRequest
-	(*ConversationsResponse)(nil), // 11: kith.api.v1.ConversationsResponse
-	(*Conversation)(nil),          // 12: kith.api.v1.Conversation
-	(*VerifyRequest)(nil),         // 13: kith.api.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 14: kith.api.v1.VerifyResponse
-	(*SendRequest)(nil),           // 15: kith.api.v1.SendRequest
-	(*EditRequest)(nil),           // 16: kith.api.v1.EditRequest
-	(*EditResponse)(nil),          // 17: kith.api.v1.EditResponse
-	(*ReactRequest)(nil),          // 18: kith.api.v1.ReactRequest
-	(*ReactResponse)(nil),         // 19: kith.api.v1.ReactResponse
-	(*DeleteRequest)(nil),         // 20: kith.api.v1.DeleteRequest
-	(*DeleteResponse)(nil),        // 21: kith.api.v1.DeleteResponse
-	(*Attachment)(nil),            // 22: kith.api.v1.Attachment
-	(*SendResponse)(nil),          // 23: kith.api.v1.SendResponse
-	(*Message)(nil),               // 24: kith.api.v1.Message
-	(*Quote)(nil),                 // 25: kith.api.v1.Quote
-	(*Reaction)(nil),              // 26: kith.api.v1.Reaction
-	(*Media)(nil),                 // 27: kith.api.v1.Media
-	(*LogRequest)(nil),            // 28: kith.api.v1.LogRequest
-	(*LogResponse)(nil),           // 29: kith.api.v1.LogResponse
-	(*SearchRequest)(nil),         // 30: kith.api.v1.SearchRequest
-	(*SearchResponse)(nil),        // 31: kith.api.v1.SearchResponse
-	(*MessageRequest)(nil),        // 32: kith.api.v1.MessageRequest
-	(*MessageResponse)(nil),       // 33: kith.api.v1.MessageResponse
-	(*WatchRequest)(nil),          // 34: kith.api.v1.WatchRequest
-	(*WatchResponse)(nil),         // 35: kith.api.v1.WatchResponse
-	(*Removed)(nil),               // 36: kith.api.v1.Removed
-	(*RelaysRequest)(nil),         // 37: kith.api.v1.RelaysRequest
-	(*RelaysResponse)(nil),        // 38: kith.api.v1.RelaysResponse
-	(*Relay)(nil),                 // 39: kith.api.v1.Relay
-	(*AddRelayRequest)(nil),       // 40: kith.api.v1.AddRelayRequest
-	(*AddRelayResponse)(nil),      // 41: kith.api.v1.AddRelayResponse
-	(*RemoveRelayRequest)(nil),    // 42: kith.api.v1.RemoveRelayRequest
-	(*RemoveRelayResponse)(nil),   // 43: kith.api.v1.RemoveRelayResponse
-	(*ReachRequest)(nil),          // 44: kith.api.v1.ReachRequest
-	(*ReachResponse)(nil),         // 45: kith.api.v1.ReachResponse
-	(*RelayLink)(nil),             // 46: kith.api.v1.RelayLink
-	(*PageRequest)(nil),           // 47: kith.api.v1.PageRequest
-	(*PageResponse)(nil),          // 48: kith.api.v1.PageResponse
-	(*StopRequest)(nil),           // 49: kith.api.v1.StopRequest
-	(*StopResponse)(nil),          // 50: kith.api.v1.StopResponse
+	(*VerifyRequest)(nil),         // 10: kith.api.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 11: kith.api.v1.VerifyResponse
+	(*SendRequest)(nil),           // 12: kith.api.v1.SendRequest
+	(*Attachment)(nil),            // 13: kith.api.v1.Attachment
+	(*SendResponse)(nil),          // 14: kith.api.v1.SendResponse
+	(*Message)(nil),               // 15: kith.api.v1.Message
+	(*Quote)(nil),                 // 16: kith.api.v1.Quote
+	(*Reaction)(nil),              // 17: kith.api.v1.Reaction
+	(*Media)(nil),                 // 18: kith.api.v1.Media
+	(*LogRequest)(nil),            // 19: kith.api.v1.LogRequest
+	(*LogResponse)(nil),           // 20: kith.api.v1.LogResponse
+	(*SearchRequest)(nil),         // 21: kith.api.v1.SearchRequest
+	(*SearchResponse)(nil),        // 22: kith.api.v1.SearchResponse
+	(*EditRequest)(nil),           // 23: kith.api.v1.EditRequest
+	(*EditResponse)(nil),          // 24: kith.api.v1.EditResponse
+	(*DeleteRequest)(nil),         // 25: kith.api.v1.DeleteRequest
+	(*DeleteResponse)(nil),        // 26: kith.api.v1.DeleteResponse
+	(*ReactRequest)(nil),          // 27: kith.api.v1.ReactRequest
+	(*ReactResponse)(nil),         // 28: kith.api.v1.ReactResponse
+	(*MarkReadRequest)(nil),       // 29: kith.api.v1.MarkReadRequest
+	(*MarkReadResponse)(nil),      // 30: kith.api.v1.MarkReadResponse
+	(*TypingRequest)(nil),         // 31: kith.api.v1.TypingRequest
+	(*TypingResponse)(nil),        // 32: kith.api.v1.TypingResponse
+	(*ConfigureRequest)(nil),      // 33: kith.api.v1.ConfigureRequest
+	(*ConfigureResponse)(nil),     // 34: kith.api.v1.ConfigureResponse
+	(*ConversationsRequest)(nil),  // 35: kith.api.v1.ConversationsRequest
+	(*ConversationsResponse)(nil), // 36: kith.api.v1.ConversationsResponse
+	(*Conversation)(nil),          // 37: kith.api.v1.Conversation
+	(*MessageRequest)(nil),        // 38: kith.api.v1.MessageRequest
+	(*MessageResponse)(nil),       // 39: kith.api.v1.MessageResponse
+	(*WatchRequest)(nil),          // 40: kith.api.v1.WatchRequest
+	(*WatchResponse)(nil),         // 41: kith.api.v1.WatchResponse
+	(*Typing)(nil),                // 42: kith.api.v1.Typing
+	(*Removed)(nil),               // 43: kith.api.v1.Removed
+	(*RelaysRequest)(nil),         // 44: kith.api.v1.RelaysRequest
+	(*RelaysResponse)(nil),        // 45: kith.api.v1.RelaysResponse
+	(*Relay)(nil),                 // 46: kith.api.v1.Relay
+	(*AddRelayRequest)(nil),       // 47: kith.api.v1.AddRelayRequest
+	(*AddRelayResponse)(nil),      // 48: kith.api.v1.AddRelayResponse
+	(*RemoveRelayRequest)(nil),    // 49: kith.api.v1.RemoveRelayRequest
+	(*RemoveRelayResponse)(nil),   // 50: kith.api.v1.RemoveRelayResponse
+	(*ReachRequest)(nil),          // 51: kith.api.v1.ReachRequest
+	(*ReachResponse)(nil),         // 52: kith.api.v1.ReachResponse
+	(*RelayLink)(nil),             // 53: kith.api.v1.RelayLink
+	(*PageRequest)(nil),           // 54: kith.api.v1.PageRequest
+	(*PageResponse)(nil),          // 55: kith.api.v1.PageResponse
+	(*StopRequest)(nil),           // 56: kith.api.v1.StopRequest
+	(*StopResponse)(nil),          // 57: kith.api.v1.StopResponse
 }
 var file_api_v1_api_proto_depIdxs = []int32{
 	7,  // 0: kith.api.v1.StatusResponse.contacts:type_name -> kith.api.v1.Contact
 	7,  // 1: kith.api.v1.AddResponse.contact:type_name -> kith.api.v1.Contact
 	7,  // 2: kith.api.v1.ContactsResponse.contacts:type_name -> kith.api.v1.Contact
-	12, // 3: kith.api.v1.ConversationsResponse.conversations:type_name -> kith.api.v1.Conversation
-	7,  // 4: kith.api.v1.Conversation.contact:type_name -> kith.api.v1.Contact
-	24, // 5: kith.api.v1.Conversation.last:type_name -> kith.api.v1.Message
-	0,  // 6: kith.api.v1.VerifyRequest.change:type_name -> kith.api.v1.VerifyRequest.Change
-	7,  // 7: kith.api.v1.VerifyResponse.contact:type_name -> kith.api.v1.Contact
-	22, // 8: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
-	27, // 9: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
-	25, // 10: kith.api.v1.Message.reply_to:type_name -> kith.api.v1.Quote
-	26, // 11: kith.api.v1.Message.reactions:type_name -> kith.api.v1.Reaction
-	24, // 12: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
-	24, // 13: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
-	24, // 14: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
-	24, // 15: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
-	24, // 16: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
-	7,  // 17: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
-	36, // 18: kith.api.v1.WatchResponse.removed:type_name -> kith.api.v1.Removed
-	39, // 19: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
-	46, // 20: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
-	1,  // 21: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
-	3,  // 22: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
-	5,  // 23: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
-	8,  // 24: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
-	10, // 25: kith.api.v1.Kith.Conversations:input_type -> kith.api.v1.ConversationsRequest
-	13, // 26: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
-	15, // 27: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
-	16, // 28: kith.api.v1.Kith.Edit:input_type -> kith.api.v1.EditRequest
-	18, // 29: kith.api.v1.Kith.React:input_type -> kith.api.v1.ReactRequest
-	20, // 30: kith.api.v1.Kith.Delete:input_type -> kith.api.v1.DeleteRequest
-	28, // 31: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
-	30, // 32: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
-	32, // 33: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
-	34, // 34: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
-	37, // 35: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
-	40, // 36: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
-	42, // 37: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
-	44, // 38: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
-	47, // 39: kith.api.v1.Kith.Page:input_type -> kith.api.v1.PageRequest
-	49, // 40: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
-	2,  // 41: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
-	4,  // 42: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
-	6,  // 43: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
-	9,  // 44: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
-	11, // 45: kith.api.v1.Kith.Conversations:output_type -> kith.api.v1.ConversationsResponse
-	14, // 46: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
-	23, // 47: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
-	17, // 48: kith.api.v1.Kith.Edit:output_type -> kith.api.v1.EditResponse
-	19, // 49: kith.api.v1.Kith.React:output_type -> kith.api.v1.ReactResponse
-	21, // 50: kith.api.v1.Kith.Delete:output_type -> kith.api.v1.DeleteResponse
-	29, // 51: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
-	31, // 52: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
-	33, // 53: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
-	35, // 54: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
-	38, // 55: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
-	41, // 56: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
-	43, // 57: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
-	45, // 58: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
-	48, // 59: kith.api.v1.Kith.Page:output_type -> kith.api.v1.PageResponse
-	50, // 60: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
-	41, // [41:61] is the sub-list for method output_type
-	21, // [21:41] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	0,  // 3: kith.api.v1.VerifyRequest.change:type_name -> kith.api.v1.VerifyRequest.Change
+	7,  // 4: kith.api.v1.VerifyResponse.contact:type_name -> kith.api.v1.Contact
+	13, // 5: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
+	18, // 6: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
+	16, // 7: kith.api.v1.Message.reply_to:type_name -> kith.api.v1.Quote
+	17, // 8: kith.api.v1.Message.reactions:type_name -> kith.api.v1.Reaction
+	15, // 9: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
+	15, // 10: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
+	7,  // 11: kith.api.v1.ConfigureResponse.contact:type_name -> kith.api.v1.Contact
+	37, // 12: kith.api.v1.ConversationsResponse.conversations:type_name -> kith.api.v1.Conversation
+	7,  // 13: kith.api.v1.Conversation.contact:type_name -> kith.api.v1.Contact
+	15, // 14: kith.api.v1.Conversation.last:type_name -> kith.api.v1.Message
+	15, // 15: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
+	15, // 16: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
+	15, // 17: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
+	7,  // 18: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
+	42, // 19: kith.api.v1.WatchResponse.typing:type_name -> kith.api.v1.Typing
+	43, // 20: kith.api.v1.WatchResponse.removed:type_name -> kith.api.v1.Removed
+	46, // 21: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
+	53, // 22: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
+	1,  // 23: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
+	3,  // 24: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
+	5,  // 25: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
+	8,  // 26: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
+	10, // 27: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
+	12, // 28: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
+	23, // 29: kith.api.v1.Kith.Edit:input_type -> kith.api.v1.EditRequest
+	25, // 30: kith.api.v1.Kith.Delete:input_type -> kith.api.v1.DeleteRequest
+	27, // 31: kith.api.v1.Kith.React:input_type -> kith.api.v1.ReactRequest
+	29, // 32: kith.api.v1.Kith.MarkRead:input_type -> kith.api.v1.MarkReadRequest
+	31, // 33: kith.api.v1.Kith.Typing:input_type -> kith.api.v1.TypingRequest
+	33, // 34: kith.api.v1.Kith.Configure:input_type -> kith.api.v1.ConfigureRequest
+	35, // 35: kith.api.v1.Kith.Conversations:input_type -> kith.api.v1.ConversationsRequest
+	19, // 36: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
+	21, // 37: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
+	38, // 38: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
+	40, // 39: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
+	44, // 40: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
+	47, // 41: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
+	49, // 42: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
+	51, // 43: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
+	54, // 44: kith.api.v1.Kith.Page:input_type -> kith.api.v1.PageRequest
+	56, // 45: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
+	2,  // 46: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
+	4,  // 47: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
+	6,  // 48: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
+	9,  // 49: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
+	11, // 50: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
+	14, // 51: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
+	24, // 52: kith.api.v1.Kith.Edit:output_type -> kith.api.v1.EditResponse
+	26, // 53: kith.api.v1.Kith.Delete:output_type -> kith.api.v1.DeleteResponse
+	28, // 54: kith.api.v1.Kith.React:output_type -> kith.api.v1.ReactResponse
+	30, // 55: kith.api.v1.Kith.MarkRead:output_type -> kith.api.v1.MarkReadResponse
+	32, // 56: kith.api.v1.Kith.Typing:output_type -> kith.api.v1.TypingResponse
+	34, // 57: kith.api.v1.Kith.Configure:output_type -> kith.api.v1.ConfigureResponse
+	36, // 58: kith.api.v1.Kith.Conversations:output_type -> kith.api.v1.ConversationsResponse
+	20, // 59: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
+	22, // 60: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
+	39, // 61: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
+	41, // 62: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
+	45, // 63: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
+	48, // 64: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
+	50, // 65: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
+	52, // 66: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
+	55, // 67: kith.api.v1.Kith.Page:output_type -> kith.api.v1.PageResponse
+	57, // 68: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
+	46, // [46:69] is the sub-list for method output_type
+	23, // [23:46] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_api_proto_init() }
@@ -3395,10 +3855,12 @@ func file_api_v1_api_proto_init() {
 	if File_api_v1_api_proto != nil {
 		return
 	}
-	file_api_v1_api_proto_msgTypes[34].OneofWrappers = []any{
+	file_api_v1_api_proto_msgTypes[32].OneofWrappers = []any{}
+	file_api_v1_api_proto_msgTypes[40].OneofWrappers = []any{
 		(*WatchResponse_Message)(nil),
 		(*WatchResponse_Changed)(nil),
 		(*WatchResponse_Contact)(nil),
+		(*WatchResponse_Typing)(nil),
 		(*WatchResponse_Removed)(nil),
 	}
 	type x struct{}
@@ -3407,7 +3869,7 @@ func file_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_api_proto_rawDesc), len(file_api_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   50,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -258,6 +258,7 @@ func meet(ts *testscript.TestScript, neg bool, args []string) {
 //	contact NAME STATE       a contact in that state
 //	text TEXT                a message that says exactly this
 //	state ID STATE           a message that came so far
+//	reaction ID EMOJI        a message with just this reaction, or none
 //	stored NAME              an attachment of this name, complete
 //	media NAME               an attachment of this name, complete or not
 func await(ts *testscript.TestScript, neg bool, args []string) {
@@ -313,17 +314,13 @@ func awaited(ts *testscript.TestScript, args []string) func(*apiv1.WatchResponse
 		return func(w *apiv1.WatchResponse) bool {
 			return strings.HasPrefix(message(w).GetId(), args[1]) && message(w).GetState() == args[2]
 		}
-	case "reaction": // message, emoji or none
+	case "reaction":
 		return func(w *apiv1.WatchResponse) bool {
-			m := message(w)
-			if m.GetId() != args[1] || len(m.GetReactions()) == 0 {
-				return m.GetId() == args[1] && args[2] == "none"
+			m, emoji := message(w), "none"
+			for _, r := range m.GetReactions() {
+				emoji = r.GetEmoji()
 			}
-			return m.GetReactions()[0].GetEmoji() == args[2]
-		}
-	case "deleted": // there, too
-		return func(w *apiv1.WatchResponse) bool {
-			return message(w).GetId() == args[1] && message(w).GetDeletedOn() == 1
+			return strings.HasPrefix(m.GetId(), args[1]) && emoji == args[2]
 		}
 	case "stored", "media":
 		return func(w *apiv1.WatchResponse) bool {

@@ -1,4 +1,4 @@
-// Two people, two nodes, two browsers: node page.mjs KITH OUT. Prints a line for each
+// Two people, two nodes, two browsers: node page.mjs KITH HOMES OUT. Prints a line for each
 // thing it saw, "ok" or "FAIL", and leaves screenshots in OUT.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -8,7 +8,7 @@ import zlib from "node:zlib";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const [kith, out] = process.argv.slice(2);
+const [kith, homes, out] = process.argv.slice(2);
 fs.mkdirSync(out, { recursive: true });
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 let failed = 0;
@@ -22,7 +22,7 @@ class Home {
   constructor(name, port) {
     this.name = name;
     this.listen = `/ip4/127.0.0.1/tcp/${port}`; // kept over restarts
-    this.home = path.join(out, `home-${name}`);
+    this.home = path.join(homes, name);
   }
   async up() {
     this.process = spawn(kith, ["--home", this.home, "--json", "page", "--no-open", "--no-lan", "--listen", this.listen], { stdio: ["ignore", "pipe", "inherit"] });

@@ -60,7 +60,7 @@ func TestPage_twoPeopleInTwoBrowsers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := exec.CommandContext(ctx, "node", "page.mjs", kith, shots)
+	c := exec.CommandContext(ctx, "node", "page.mjs", kith, dir, shots)
 	c.Env = append(os.Environ(), "CHROMIUM="+where)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second

@@ -32,9 +32,10 @@ const (
 	defaultSearch = 50
 	// MaxPage is how many messages one answer may hold.
 	MaxPage = 1000
-	// MaxQuote is how much of the message that another answers is shown with it, in
-	// bytes.
-	MaxQuote = 200
+	// maxOffset is how many of the best matches can be left out.
+	maxOffset = 1 << 20
+	// quoteBytes is how much of a text an answer to it quotes.
+	quoteBytes = 200
 	// maxRequest bounds a request's body in bytes; media comes another way.
 	maxRequest = 1 << 20
 )
@@ -211,7 +212,7 @@ func (s *Service) contact(c chat.Contact, unread int) *apiv1.Contact {
 	out := &apiv1.Contact{
 		Account: c.Account.String(), Name: c.Name, State: c.State.String(), Verified: c.Verified,
 		Online: s.node.Online(c.Device), Unread: uint32(unread), AddedAtMs: c.AddedAt.UnixMilli(),
-		Reduced: c.Reduced, Stale: c.Stale,
+		Reduced: c.Reduced, Stale: c.Stale, Blocked: c.Blocked, Receipts: !c.NoReceipts, Typing: !c.NoTyping,
 	}
 	if c.State == chat.ContactRefused {
 		out.Reason = c.Reason.String()

@@ -1,13 +1,10 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"connectrpc.com/connect"
 
@@ -25,19 +22,19 @@ func (s *Service) Send(ctx context.Context, r *connect.Request[apiv1.SendRequest
 		return nil, fail(err)
 	}
 	in := engine.Send{To: c.Account, Text: r.Msg.GetText()}
+	if r.Msg.GetReplyTo() != "" {
+		m, err := s.findMessage(r.Msg.GetReplyTo())
+		if err != nil {
+			return nil, fail(err)
+		}
+		in.ReplyTo = m.ID
+	}
 	for _, a := range r.Msg.GetMedia() {
 		at, ok := s.files.take(a.GetToken(), a.GetName())
 		if !ok {
 			return nil, fail(&engine.Error{Code: engine.NotFound, Text: fmt.Sprintf("the upload of %q is gone", a.GetName()), Hint: "send it again"})
 		}
 		in.Media = append(in.Media, at)
-	}
-	if r.Msg.GetReplyTo() != "" {
-		of, err := s.findMessage(r.Msg.GetReplyTo())
-		if err != nil {
-			return nil, fail(err)
-		}
-		in.ReplyTo = of.ID
 	}
 	reply, seq, err := s.node.Do(ctx, in)
 	if err != nil {
@@ -53,7 +50,11 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 	if err != nil {
 		return nil, fail(err)
 	}
-	all, out, err := s.leaf(c, r.Msg)
+	at, err := s.place(c, r.Msg)
+	if err != nil {
+		return nil, fail(err)
+	}
+	p, err := s.node.Messages(chat.With(c.Account), at, page(r.Msg.GetLimit(), defaultLog))
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -63,9 +64,9 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 		if _, _, err := s.node.Do(ctx, engine.MarkRead{Conversation: chat.With(c.Account)}); err != nil && c.State == chat.ContactEstablished {
 			return nil, fail(err)
 		}
-		for i := range all {
-			if all[i].From == c.Account {
-				all[i].State = chat.Read
+		for i := range p.Messages {
+			if p.Messages[i].From == c.Account {
+				p.Messages[i].State = chat.Read
 			}
 		}
 	}
@@ -73,100 +74,21 @@ func (s *Service) Log(ctx context.Context, r *connect.Request[apiv1.LogRequest])
 	if err != nil {
 		return nil, fail(err)
 	}
-	out.Messages = s.messages(all, names)
-	return connect.NewResponse(out), nil
-}
-
-// leaf reads a part of a conversation, and whether there is more on either side.
-func (s *Service) leaf(c chat.Contact, r *apiv1.LogRequest) (all []chat.Message, out *apiv1.LogResponse, err error) {
-	id, limit := chat.With(c.Account), page(r.GetLimit(), defaultLog)
-	var mark *chat.Message
-	if at := cmp.Or(r.GetBefore(), r.GetAfter(), r.GetAround()); at != "" {
-		m, err := s.findMessage(at)
-		if err != nil {
-			return nil, nil, err
-		}
-		mark = &m
-	}
-	out = &apiv1.LogResponse{}
-	var seq chat.Seq
-	older := func(before *chat.Message, limit int) (part []chat.Message, err error) {
-		part, seq, err = s.node.Messages(id, before, limit+1)
-		if out.Earlier = len(part) > limit; out.Earlier {
-			part = part[1:]
-		}
-		return part, err
-	}
-	newer := func(limit int) (part []chat.Message, err error) {
-		part, seq, err = s.node.MessagesAfter(id, mark, limit+1)
-		if out.Later = len(part) > limit; out.Later {
-			part = part[:limit]
-		}
-		return part, err
-	}
-	switch {
-	case r.GetBefore() != "":
-		all, err = older(mark, limit)
-		out.Later = true
-	case r.GetAfter() != "":
-		all, err = newer(limit)
-		out.Earlier = true
-	case r.GetAround() != "":
-		if all, err = older(mark, limit/2); err != nil {
-			return nil, nil, err
-		}
-		if mark.Conversation == id && !mark.Hidden {
-			all = append(all, *mark)
-		}
-		var after []chat.Message
-		after, err = newer(limit - limit/2)
-		all = append(all, after...)
-	default:
-		all, err = older(nil, limit)
-	}
-	out.Seq = uint64(seq)
-	return all, out, err
-}
-
-// Conversations implements the service.
-func (s *Service) Conversations(context.Context, *connect.Request[apiv1.ConversationsRequest]) (*connect.Response[apiv1.ConversationsResponse], error) {
-	names, err := s.names()
-	if err != nil {
-		return nil, fail(err)
-	}
-	seq, err := s.node.LastSeq()
-	if err != nil {
-		return nil, fail(err)
-	}
-	out := &apiv1.ConversationsResponse{Seq: uint64(seq)}
-	type line struct {
-		*apiv1.Conversation
-		at chat.Seq
-	}
-	var lines []line
-	for _, c := range names.contacts {
-		last, _, err := s.node.Messages(chat.With(c.Account), nil, 1)
-		if err != nil {
-			return nil, fail(err)
-		}
-		l := line{Conversation: &apiv1.Conversation{Contact: s.contact(c, names.unread[c.Account])}}
-		if len(last) > 0 {
-			l.Last, l.at = s.message(last[0], names), last[0].Seq
-		}
-		lines = append(lines, l)
-	}
-	slices.SortFunc(lines, func(a, b line) int {
-		return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(a.Contact.GetName(), b.Contact.GetName()))
-	})
-	for _, l := range lines {
-		out.Conversations = append(out.Conversations, l.Conversation)
-	}
-	return connect.NewResponse(out), nil
+	return connect.NewResponse(&apiv1.LogResponse{Messages: s.messages(p.Messages, names), Seq: uint64(p.Seq),
+		Earlier: p.Earlier, Later: p.Later}), nil
 }
 
 // Search implements the service.
 func (s *Service) Search(ctx context.Context, r *connect.Request[apiv1.SearchRequest]) (*connect.Response[apiv1.SearchResponse], error) {
-	all, err := s.node.Search(r.Msg.GetWords(), page(r.Msg.GetLimit(), defaultSearch))
+	var in *chat.ConversationID
+	if r.Msg.GetContact() != "" {
+		c, err := s.find(r.Msg.GetContact())
+		if err != nil {
+			return nil, fail(err)
+		}
+		in = new(chat.With(c.Account))
+	}
+	all, more, err := s.node.Search(in, r.Msg.GetWords(), int(min(r.Msg.GetOffset(), maxOffset)), page(r.Msg.GetLimit(), defaultSearch))
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -174,7 +96,7 @@ func (s *Service) Search(ctx context.Context, r *connect.Request[apiv1.SearchReq
 	if err != nil {
 		return nil, fail(err)
 	}
-	return connect.NewResponse(&apiv1.SearchResponse{Messages: s.messages(all, names)}), nil
+	return connect.NewResponse(&apiv1.SearchResponse{Messages: s.messages(all, names), More: more}), nil
 }
 
 // Message implements the service.
@@ -228,7 +150,7 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !ok || m.Hidden {
+		if !ok { // deleted here since
 			break
 		}
 		return []*apiv1.WatchResponse{{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Message{Message: s.message(m, names)}}}, nil
@@ -246,29 +168,26 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		} else if ok {
 			changed = append(changed, m)
 		}
-	case chat.MessageAmended:
-		if m, ok, err := s.node.Message(e.Amendment.Target); err != nil {
-			return nil, err
-		} else if ok && !m.Hidden {
-			changed = append(changed, m)
-		}
-	case chat.DeletionDelivered:
-		if m, ok, err := s.node.Message(e.ID); err != nil {
-			return nil, err
-		} else if ok {
-			changed = append(changed, m)
-		}
-	case chat.MessagesHidden:
-		var out []*apiv1.WatchResponse
-		for _, id := range e.IDs {
-			out = append(out, &apiv1.WatchResponse{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Removed{Removed: &apiv1.Removed{
-				Contact: names.contacts[e.Conversation.Account()].Name, Id: hex.EncodeToString(id[:])}}})
-		}
-		return out, nil
 	case chat.MediaStored:
 		if changed, err = s.node.WithRoot(e.Root); err != nil {
 			return nil, err
 		}
+	case chat.MessageChanged:
+		if m, ok, err := s.node.Message(e.Change.Target); err != nil {
+			return nil, err
+		} else if ok {
+			changed = append(changed, m)
+		}
+	case chat.ChangeDelivered:
+		if changed, err = s.node.ChangedBy(e.ID); err != nil {
+			return nil, err
+		}
+	case chat.MessagesForgotten:
+		return removed(l.Seq, e, names), nil
+	case chat.ContactTyping:
+		return typing(l, e, names), nil
+	case chat.ContactConfigured:
+		about = &e.Account
 	case chat.ContactAdded:
 		about = &e.Contact.Account
 	case chat.ContactProgressed:
@@ -334,52 +253,8 @@ func (s *Service) message(m chat.Message, n names) *apiv1.Message {
 	for _, a := range m.Media {
 		out.Media = append(out.Media, s.media(a))
 	}
-	s.amendments(out, &m, n)
+	s.changes(out, &m, n)
 	return out
-}
-
-// amendments shows what was said about a message later, and of what it spoke itself.
-func (s *Service) amendments(out *apiv1.Message, m *chat.Message, n names) {
-	self := s.node.Self()
-	name := func(a identity.AccountID) string {
-		if a == self.Account {
-			return self.Name
-		}
-		return n.contacts[a].Name
-	}
-	if !m.EditedAt.IsZero() {
-		out.EditedAtMs = m.EditedAt.UnixMilli()
-	}
-	if out.Deleted = m.Deleted; m.Deleted && out.Mine {
-		out.DeletedOf = 1
-		if m.DeletedThere {
-			out.DeletedOn = 1
-		}
-	}
-	for _, r := range m.Reactions {
-		out.Reactions = append(out.Reactions, &apiv1.Reaction{From: name(r.From), Mine: r.From == self.Account, Emoji: r.Emoji})
-	}
-	if m.ReplyTo == (wire.MessageID{}) {
-		return
-	}
-	out.ReplyTo = &apiv1.Quote{Id: hex.EncodeToString(m.ReplyTo[:])}
-	of, ok, err := s.node.Message(m.ReplyTo)
-	if err != nil || !ok || of.Hidden || of.Conversation != m.Conversation {
-		return // what it answers is not here; that is no reason not to show it
-	}
-	out.ReplyTo.Here, out.ReplyTo.Deleted, out.ReplyTo.From, out.ReplyTo.Mine = true, of.Deleted, name(of.From), of.From == self.Account
-	out.ReplyTo.Text, out.ReplyTo.Files = beginning(of.Text, MaxQuote), uint32(len(of.Media))
-}
-
-// beginning cuts a text between two characters.
-func beginning(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most]
 }
 
 func (s *Service) media(a chat.Media) *apiv1.Media {

@@ -64,6 +64,9 @@ type Contact struct {
 	// ends with the first answer. Stale means that the post-quantum ratchet has
 	// not turned for long, since only one side writes.
 	Reduced, Stale bool
+	// NoReceipts and NoTyping say what this person is not told; Blocked that nothing
+	// of theirs is taken and nothing is told to them.
+	NoReceipts, NoTyping, Blocked bool
 }
 
 // State is how far a message is known to have come. It never goes back.
@@ -131,25 +134,23 @@ type Message struct {
 	BoxedOn, BoxedOf int
 	Notice           Notice
 	Seq              Seq            // of the event that added it
-	ReplyTo          wire.MessageID // the message it answers, which may not be here; zero: none
-	EditedAt         time.Time      // when its text was last changed, by its sender's clock; zero: never
-	// Deleted means that its sender took it back: text, files and reactions are gone.
-	// DeletedThere means that the other side's device has done so, too.
-	Deleted, DeletedThere bool
-	// Hidden means that the person here deleted it for herself. All that is left is
-	// its id, so that it does not come back.
-	Hidden    bool
-	Reactions []Reaction // in the order of accounts
+	ReplyTo          wire.MessageID // the message it answers; zero for none
+	EditedAt         time.Time      // by the author's clock; zero when it was not edited
+	// Deleted means that its author took it back: text and files are gone.
+	// DeletedOn of DeletedOf devices of the other side have done so, too; both are 0
+	// for messages of others.
+	Deleted              bool
+	DeletedOn, DeletedOf int
+	// Reactions are in order of the account; they are changes of their own, which
+	// [Projection.PutMessage] ignores.
+	Reactions []Reaction
 }
 
-// Reaction is what somebody feels about a message.
+// Reaction is what somebody thinks of a message.
 type Reaction struct {
 	From  identity.AccountID
 	Emoji string
 }
-
-// Gone reports whether nothing of a message is left but that it was there.
-func (m *Message) Gone() bool { return m.Deleted || m.Hidden }
 
 // Notice marks a message that nobody wrote: something the person should see in
 // the conversation. Its text is empty.

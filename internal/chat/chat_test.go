@@ -1,8 +1,6 @@
 package chat_test
 
 import (
-	"fmt"
-	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -29,6 +27,7 @@ func message(id byte, lamport uint64, state chat.State) chat.Message {
 
 func events() []chat.Event {
 	m := message(3, 9, chat.Delivered)
+	m.ReplyTo = wire.MessageID{77}
 	m.Media = []chat.Media{{Attachment: wire.Attachment{Pointer: &media.Pointer{Key: [32]byte{4}, Root: [32]byte{5}, Size: 6}, Name: "n", Type: "t/t"}, Stored: true}}
 	return []chat.Event{
 		chat.ContactAdded{Contact: bob()},
@@ -39,12 +38,11 @@ func events() []chat.Event {
 		chat.MessageAdded{Message: m},
 		chat.MessagesMarked{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}, State: chat.Read, Received: true},
 		chat.MessageBoxed{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{1}, On: 2, Of: 4},
-		chat.MessageAmended{Amendment: chat.Amendment{Kind: chat.AmendEdit, Target: wire.MessageID{1}, Conversation: chat.With(identity.AccountID{1}),
-			From: identity.AccountID{1}, ID: wire.MessageID{2}, Lamport: 8, At: now, Text: "other"}},
-		chat.MessagesHidden{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}},
-		chat.DeletionDelivered{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{1}},
-		chat.Passed{Conversation: chat.With(identity.AccountID{1}), Lamport: 7},
 		chat.MediaStored{Root: [32]byte{9}},
+		chat.MessageChanged{Change: change(chat.Edit, 3, 1, 4, 11, "other")},
+		chat.ChangeDelivered{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{2}},
+		chat.MessagesForgotten{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}},
+		chat.ContactConfigured{Account: identity.AccountID{1}, Name: "robert", NoTyping: true, Blocked: true},
 		chat.ContentUnknown{Conversation: chat.With(identity.AccountID{1}), Device: identity.DeviceID{2}, Raw: []byte("raw")},
 	}
 }
@@ -140,101 +138,4 @@ func TestContent_CO16_statesNeverGoBack(t *testing.T) {
 	if err := chat.Apply(p, chat.Logged{Seq: 99, Event: chat.ContactVerified{Account: identity.AccountID{77}}}); err == nil {
 		t.Error("an event about nobody was folded")
 	}
-}
-
-// projection holds one contact and conversation, and a log that can be changed.
-type projection struct {
-	contact      chat.Contact
-	conversation chat.Conversation
-	messages     map[wire.MessageID]chat.Message
-	amendments   map[string]chat.Amendment
-	log          map[chat.Seq]chat.Event
-	repeating    bool
-}
-
-func newProjection() *projection {
-	return &projection{messages: map[wire.MessageID]chat.Message{}, amendments: map[string]chat.Amendment{}, log: map[chat.Seq]chat.Event{}}
-}
-
-func (p *projection) Contact(a identity.AccountID) (chat.Contact, bool, error) {
-	return p.contact, p.contact.Account == a, nil
-}
-func (p *projection) PutContact(c chat.Contact) error { p.contact = c; return nil }
-func (p *projection) Conversation(id chat.ConversationID) (chat.Conversation, error) {
-	p.conversation.ID = id
-	return p.conversation, nil
-}
-func (p *projection) PutConversation(c chat.Conversation) error { p.conversation = c; return nil }
-func (p *projection) Message(id wire.MessageID) (chat.Message, bool, error) {
-	m, ok := p.messages[id]
-	m.Reactions = nil
-	all, _ := p.Amendments(id)
-	for _, a := range all {
-		if a.Kind == chat.AmendReaction && a.Text != "" {
-			m.Reactions = append(m.Reactions, chat.Reaction{From: a.From, Emoji: a.Text})
-		}
-	}
-	return m, ok, nil
-}
-func (p *projection) PutMessage(m chat.Message) error {
-	m.Reactions = nil
-	p.messages[m.ID] = m
-	return nil
-}
-func (p *projection) SetMediaStored(root [32]byte) error { return nil }
-
-func key(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) string {
-	return fmt.Sprintf("%x %d %x", target, kind, from)
-}
-func (p *projection) Amendment(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) (chat.Amendment, bool, error) {
-	a, ok := p.amendments[key(target, kind, from)]
-	return a, ok, nil
-}
-func (p *projection) Amendments(target wire.MessageID) (all []chat.Amendment, err error) {
-	for _, k := range slices.Sorted(maps.Keys(p.amendments)) {
-		if p.amendments[k].Target == target {
-			all = append(all, p.amendments[k])
-		}
-	}
-	return all, nil
-}
-func (p *projection) PutAmendment(a chat.Amendment) error {
-	p.amendments[key(a.Target, a.Kind, a.From)] = a
-	return nil
-}
-func (p *projection) RemoveAmendment(a chat.Amendment) error {
-	delete(p.amendments, key(a.Target, a.Kind, a.From))
-	return nil
-}
-func (p *projection) Rewrite(seq chat.Seq, e chat.Event) error {
-	switch {
-	case p.repeating:
-	case e == nil:
-		delete(p.log, seq)
-	default:
-		p.log[seq] = e
-	}
-	return nil
-}
-
-// add logs an event and folds it.
-func (p *projection) add(t *testing.T, seq chat.Seq, e chat.Event) {
-	t.Helper()
-	p.log[seq] = e
-	if err := chat.Apply(p, chat.Logged{Seq: seq, At: now, Event: e}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// again folds what is left in the log.
-func (p *projection) again(t *testing.T) *projection {
-	t.Helper()
-	q := newProjection()
-	q.repeating = true
-	for _, seq := range slices.Sorted(maps.Keys(p.log)) {
-		if err := chat.Apply(q, chat.Logged{Seq: seq, At: now, Event: p.log[seq]}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return q
 }

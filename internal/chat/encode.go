@@ -50,26 +50,24 @@ func MarshalEvent(e Event) ([]byte, error) {
 	case MessageBoxed:
 		pb.Body = &eventpb.Event_MessageBoxed{MessageBoxed: &eventpb.MessageBoxed{
 			Conversation: e.Conversation[:], Id: e.ID[:], On: uint32(e.On), Of: uint32(e.Of)}}
-	case MessageAmended:
-		a := e.Amendment
-		pb.Body = &eventpb.Event_MessageAmended{MessageAmended: &eventpb.Amendment{
-			Kind: uint32(a.Kind), Target: a.Target[:], Conversation: a.Conversation[:], From: a.From[:], Id: a.ID[:],
-			Lamport: a.Lamport, AtMs: a.At.UnixMilli(), Text: a.Text}}
-	case MessagesHidden:
-		hidden := &eventpb.MessagesHidden{Conversation: e.Conversation[:]}
-		for _, id := range e.IDs {
-			hidden.Ids = append(hidden.Ids, id[:])
-		}
-		pb.Body = &eventpb.Event_MessagesHidden{MessagesHidden: hidden}
-	case DeletionDelivered:
-		pb.Body = &eventpb.Event_DeletionDelivered{DeletionDelivered: &eventpb.DeletionDelivered{Conversation: e.Conversation[:], Id: e.ID[:]}}
-	case Passed:
-		pb.Body = &eventpb.Event_Passed{Passed: &eventpb.Passed{Conversation: e.Conversation[:], Lamport: e.Lamport}}
 	case MediaStored:
 		pb.Body = &eventpb.Event_MediaStored{MediaStored: &eventpb.MediaStored{Root: e.Root[:]}}
 	case ContentUnknown:
 		pb.Body = &eventpb.Event_ContentUnknown{ContentUnknown: &eventpb.ContentUnknown{
 			Conversation: e.Conversation[:], Device: e.Device[:], Raw: e.Raw}}
+	case MessageChanged:
+		pb.Body = &eventpb.Event_MessageChanged{MessageChanged: changeToPB(&e.Change)}
+	case ChangeDelivered:
+		pb.Body = &eventpb.Event_ChangeDelivered{ChangeDelivered: &eventpb.ChangeDelivered{Conversation: e.Conversation[:], Id: e.ID[:]}}
+	case MessagesForgotten:
+		forgotten := &eventpb.MessagesForgotten{Conversation: e.Conversation[:]}
+		for _, id := range e.IDs {
+			forgotten.Ids = append(forgotten.Ids, id[:])
+		}
+		pb.Body = &eventpb.Event_MessagesForgotten{MessagesForgotten: forgotten}
+	case ContactConfigured:
+		pb.Body = &eventpb.Event_ContactConfigured{ContactConfigured: &eventpb.ContactConfigured{
+			Account: e.Account[:], Name: e.Name, NoReceipts: e.NoReceipts, NoTyping: e.NoTyping, Blocked: e.Blocked}}
 	default:
 		return nil, fmt.Errorf("chat: event %T has no encoding", e)
 	}
@@ -114,27 +112,26 @@ func ParseEvent(b []byte) (Event, error) {
 		p := body.MessageBoxed
 		e = MessageBoxed{Conversation: ConversationID(f.bytes32(p.GetConversation())), ID: f.message(p.GetId()),
 			On: int(p.GetOn()), Of: int(p.GetOf())}
-	case *eventpb.Event_MessageAmended:
-		p := body.MessageAmended
-		e = MessageAmended{Amendment{Kind: AmendmentKind(p.GetKind()), Target: f.message(p.GetTarget()),
-			Conversation: ConversationID(f.bytes32(p.GetConversation())), From: f.account(p.GetFrom()), ID: f.message(p.GetId()),
-			Lamport: p.GetLamport(), At: time.UnixMilli(p.GetAtMs()).UTC(), Text: p.GetText()}}
-	case *eventpb.Event_MessagesHidden:
-		hidden := MessagesHidden{Conversation: ConversationID(f.bytes32(body.MessagesHidden.GetConversation()))}
-		for _, id := range body.MessagesHidden.GetIds() {
-			hidden.IDs = append(hidden.IDs, f.message(id))
-		}
-		e = hidden
-	case *eventpb.Event_DeletionDelivered:
-		p := body.DeletionDelivered
-		e = DeletionDelivered{Conversation: ConversationID(f.bytes32(p.GetConversation())), ID: f.message(p.GetId())}
-	case *eventpb.Event_Passed:
-		e = Passed{Conversation: ConversationID(f.bytes32(body.Passed.GetConversation())), Lamport: body.Passed.GetLamport()}
 	case *eventpb.Event_MediaStored:
 		e = MediaStored{Root: f.bytes32(body.MediaStored.GetRoot())}
 	case *eventpb.Event_ContentUnknown:
 		p := body.ContentUnknown
 		e = ContentUnknown{Conversation: ConversationID(f.bytes32(p.GetConversation())), Device: identity.DeviceID(f.bytes32(p.GetDevice())), Raw: p.GetRaw()}
+	case *eventpb.Event_MessageChanged:
+		e = MessageChanged{changeFromPB(f, body.MessageChanged)}
+	case *eventpb.Event_ChangeDelivered:
+		p := body.ChangeDelivered
+		e = ChangeDelivered{Conversation: ConversationID(f.bytes32(p.GetConversation())), ID: f.message(p.GetId())}
+	case *eventpb.Event_MessagesForgotten:
+		forgotten := MessagesForgotten{Conversation: ConversationID(f.bytes32(body.MessagesForgotten.GetConversation()))}
+		for _, id := range body.MessagesForgotten.GetIds() {
+			forgotten.IDs = append(forgotten.IDs, f.message(id))
+		}
+		e = forgotten
+	case *eventpb.Event_ContactConfigured:
+		p := body.ContactConfigured
+		e = ContactConfigured{Account: f.account(p.GetAccount()), Name: p.GetName(),
+			NoReceipts: p.GetNoReceipts(), NoTyping: p.GetNoTyping(), Blocked: p.GetBlocked()}
 	default:
 		return nil, errEvent
 	}
@@ -175,7 +172,7 @@ func contactFromPB(f *fields, p *eventpb.Contact) Contact {
 
 func messageToPB(m *Message) (*eventpb.Message, error) {
 	p := &eventpb.Message{Id: m.ID[:], Conversation: m.Conversation[:], From: m.From[:], Device: m.Device[:],
-		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State), Notice: uint32(m.Notice), Deleted: m.Deleted, Hidden: m.Hidden}
+		Lamport: m.Lamport, SentAtMs: m.SentAt.UnixMilli(), Text: m.Text, State: uint32(m.State), Notice: uint32(m.Notice)}
 	if m.ReplyTo != (wire.MessageID{}) {
 		p.ReplyTo = m.ReplyTo[:]
 	}
@@ -192,7 +189,7 @@ func messageToPB(m *Message) (*eventpb.Message, error) {
 func messageFromPB(f *fields, p *eventpb.Message) Message {
 	m := Message{ID: f.message(p.GetId()), Conversation: ConversationID(f.bytes32(p.GetConversation())), From: f.account(p.GetFrom()),
 		Device: identity.DeviceID(f.bytes32(p.GetDevice())), Lamport: p.GetLamport(), SentAt: time.UnixMilli(p.GetSentAtMs()).UTC(),
-		Text: p.GetText(), State: State(p.GetState()), Notice: Notice(p.GetNotice()), Deleted: p.GetDeleted(), Hidden: p.GetHidden()}
+		Text: p.GetText(), State: State(p.GetState()), Notice: Notice(p.GetNotice())}
 	if len(p.GetReplyTo()) > 0 {
 		m.ReplyTo = f.message(p.GetReplyTo())
 	}
@@ -205,4 +202,19 @@ func messageFromPB(f *fields, p *eventpb.Message) Message {
 		m.Media = append(m.Media, Media{Attachment: wire.Attachment{Pointer: ptr, Name: a.GetName(), Type: a.GetType()}, Stored: a.GetStored()})
 	}
 	return m
+}
+
+func changeToPB(c *Change) *eventpb.Change {
+	return &eventpb.Change{Kind: uint32(c.Kind), Conversation: c.Conversation[:], Target: c.Target[:], From: c.From[:], Id: c.ID[:],
+		Lamport: c.Lamport, SentAtMs: c.SentAt.UnixMilli(), Text: c.Text}
+}
+
+func changeFromPB(f *fields, p *eventpb.Change) Change {
+	c := Change{Kind: ChangeKind(p.GetKind()), Conversation: ConversationID(f.bytes32(p.GetConversation())), Target: f.message(p.GetTarget()),
+		From: f.account(p.GetFrom()), ID: f.message(p.GetId()), Lamport: p.GetLamport(),
+		SentAt: time.UnixMilli(p.GetSentAtMs()).UTC(), Text: p.GetText()}
+	if c.Kind < Edit || c.Kind > Deletion {
+		f.err = errEvent
+	}
+	return c
 }

@@ -76,29 +76,6 @@ type MessageBoxed struct {
 	On, Of       int
 }
 
-// MessageAmended says that somebody edited a message, reacted to it, or took it back.
-type MessageAmended struct{ Amendment Amendment }
-
-// MessagesHidden says that the person here deleted messages for herself.
-type MessagesHidden struct {
-	Conversation ConversationID
-	IDs          []wire.MessageID
-}
-
-// DeletionDelivered says that the other side's device has deleted a message that was
-// taken back.
-type DeletionDelivered struct {
-	Conversation ConversationID
-	ID           wire.MessageID
-}
-
-// Passed stands in the log for an amendment of which nothing is left but its place in
-// the order.
-type Passed struct {
-	Conversation ConversationID
-	Lamport      uint64
-}
-
 // MediaStored says that every chunk of a blob is on this disk, verified.
 type MediaStored struct{ Root [32]byte }
 
@@ -110,6 +87,39 @@ type ContentUnknown struct {
 	Raw          []byte
 }
 
+// MessageChanged says that somebody edited, deleted or reacted to a message. One
+// that a later one has taken the place of is taken out of the log.
+type MessageChanged struct{ Change Change }
+
+// ChangeDelivered says that the other side has applied what one content of ours
+// changed.
+type ChangeDelivered struct {
+	Conversation ConversationID
+	ID           wire.MessageID // of the content
+}
+
+// MessagesForgotten says that the person here deleted messages for herself alone.
+type MessagesForgotten struct {
+	Conversation ConversationID
+	IDs          []wire.MessageID
+}
+
+// ContactConfigured says what a contact is called and may know from now on.
+type ContactConfigured struct {
+	Account                       identity.AccountID
+	Name                          string
+	NoReceipts, NoTyping, Blocked bool
+}
+
+// ContactTyping says that a contact is writing now. It is told to watchers and is
+// never in the log.
+type ContactTyping struct{ Account identity.AccountID }
+
+func (MessageChanged) event()    {}
+func (ChangeDelivered) event()   {}
+func (MessagesForgotten) event() {}
+func (ContactConfigured) event() {}
+func (ContactTyping) event()     {}
 func (ContactAdded) event()      {}
 func (ContactProgressed) event() {}
 func (ContactVerified) event()   {}
@@ -119,9 +129,5 @@ func (ContactSession) event()    {}
 func (MessageAdded) event()      {}
 func (MessagesMarked) event()    {}
 func (MessageBoxed) event()      {}
-func (MessageAmended) event()    {}
-func (MessagesHidden) event()    {}
-func (DeletionDelivered) event() {}
-func (Passed) event()            {}
 func (MediaStored) event()       {}
 func (ContentUnknown) event()    {}

@@ -21,18 +21,24 @@ type Projection interface {
 	PutMessage(Message) error
 	// SetMediaStored marks every attachment with this root as stored.
 	SetMediaStored(root [32]byte) error
-	// Amendment returns what somebody last said of a message in a way.
-	Amendment(target wire.MessageID, kind AmendmentKind, from identity.AccountID) (a Amendment, ok bool, err error)
-	// Amendments returns all of them, in order of kind and account; the message need
-	// not be there.
-	Amendments(target wire.MessageID) ([]Amendment, error)
-	// PutAmendment inserts a or replaces the one of the same target, kind and account.
-	PutAmendment(a Amendment) error
-	RemoveAmendment(a Amendment) error
-	// Rewrite has the log hold another event at a place, or none if e is nil: what was
-	// there before is erased. A fold that only repeats what the log says, as after a
-	// change of the tables, rewrites nothing.
-	Rewrite(seq Seq, e Event) error
+	// RemoveMessage takes a message away as if it had never been.
+	RemoveMessage(wire.MessageID) error
+	// Change returns what somebody did last of a kind to a message, Changes what
+	// all did to one in no order, and ChangesBy what one content did.
+	Change(kind ChangeKind, target wire.MessageID, from identity.AccountID) (c Change, ok bool, err error)
+	Changes(target wire.MessageID) ([]Change, error)
+	ChangesBy(id wire.MessageID) ([]Change, error)
+	// PutChange inserts c, or replaces the one of the same kind, target and person.
+	PutChange(Change) error
+	// Forget remembers the id of a message that must not come back, and Forgotten
+	// reports whether it is one.
+	Forget(wire.MessageID) error
+	Forgotten(wire.MessageID) (bool, error)
+	// Unlog takes an event out of the log that another has taken the place of, and
+	// Blank logs it again as [Blank] has it. Where there is no such event, as when
+	// the log is folded again, they do nothing.
+	Unlog(Seq) error
+	Blank(Seq) error
 }
 
 // Apply folds one event into p. The same log always gives the same rows,
@@ -58,16 +64,18 @@ func Apply(p Projection, l Logged) error {
 		return applyMessagesMarked(p, e)
 	case MessageBoxed:
 		return applyMessageBoxed(p, e)
-	case MessageAmended:
-		return applyAmended(p, l.Seq, e.Amendment)
-	case MessagesHidden:
-		return applyHidden(p, e)
-	case DeletionDelivered:
-		return applyDeletionDelivered(p, e)
-	case Passed:
-		return pass(p, e.Conversation, e.Lamport)
 	case MediaStored:
 		return p.SetMediaStored(e.Root)
+	case MessageChanged:
+		return applyMessageChanged(p, l.Seq, e.Change)
+	case ChangeDelivered:
+		return applyChangeDelivered(p, e)
+	case MessagesForgotten:
+		return applyMessagesForgotten(p, e)
+	case ContactConfigured:
+		return changeContact(p, e.Account, func(c *Contact) {
+			c.Name, c.NoReceipts, c.NoTyping, c.Blocked = e.Name, e.NoReceipts, e.NoTyping, e.Blocked
+		})
 	case ContentUnknown:
 		return nil // kept in the log for a version that can read it
 	}
@@ -75,6 +83,14 @@ func Apply(p Projection, l Logged) error {
 }
 
 func applyContactAdded(p Projection, e ContactAdded) error {
+	// Who is added again may know what was settled before, and is blocked no more.
+	before, known, err := p.Contact(e.Contact.Account)
+	if err != nil {
+		return err
+	}
+	if known {
+		e.Contact.NoReceipts, e.Contact.NoTyping = before.NoReceipts, before.NoTyping
+	}
 	if err := p.PutContact(e.Contact); err != nil {
 		return err
 	}
@@ -100,6 +116,9 @@ func changeContact(p Projection, a identity.AccountID, change func(*Contact)) er
 func applyMessageAdded(p Projection, seq Seq, e MessageAdded) error {
 	m := e.Message
 	m.Seq = seq
+	if err := settle(p, &m); err != nil {
+		return err
+	}
 	c, err := p.Conversation(m.Conversation)
 	if err != nil {
 		return err
@@ -107,16 +126,13 @@ func applyMessageAdded(p Projection, seq Seq, e MessageAdded) error {
 	c.Lamport = max(c.Lamport, m.Lamport)
 	c.LastSeq = seq
 	c.Messages++
-	if m.From == m.Conversation.Account() && !m.Gone() {
+	if m.unread() {
 		c.Unread++
 	}
 	if err := p.PutConversation(c); err != nil {
 		return err
 	}
-	if err := p.PutMessage(m); err != nil {
-		return err
-	}
-	return applyWaiting(p, m)
+	return p.PutMessage(m)
 }
 
 func applyMessageBoxed(p Projection, e MessageBoxed) error {
@@ -141,10 +157,11 @@ func applyMessagesMarked(p Projection, e MessagesMarked) error {
 		if !ok || !m.State.Before(e.State) {
 			continue // a state never goes back
 		}
-		if m.From == m.Conversation.Account() && e.State == Read {
+		before := m.unread()
+		m.State = e.State
+		if before && !m.unread() {
 			read++
 		}
-		m.State = e.State
 		if err := p.PutMessage(m); err != nil {
 			return err
 		}

@@ -196,6 +196,8 @@ func (c *contactsCmd) Run(e *env) error {
 func contactLine(c *apiv1.Contact) string {
 	var marks []string
 	switch {
+	case c.GetBlocked():
+		marks = append(marks, "blocked")
 	case c.GetState() == "refused":
 		marks = append(marks, "refused: the invite is "+c.GetReason())
 	case c.GetState() == "pending":
@@ -213,6 +215,12 @@ func contactLine(c *apiv1.Contact) string {
 	}
 	if c.GetStale() {
 		marks = append(marks, "keys stand still until an answer")
+	}
+	if !c.GetReceipts() {
+		marks = append(marks, "no receipts")
+	}
+	if !c.GetTyping() {
+		marks = append(marks, "no typing")
 	}
 	if c.GetUnread() > 0 {
 		marks = append(marks, fmt.Sprintf("%d unread", c.GetUnread()))

@@ -38,7 +38,9 @@ Examples:
   kith invite --png invite.png      make a one-time invite to hand over
   kith add invite.png               take up an invite
   kith send bob "hello" --file photo.jpg
-  kith log bob --follow`
+  kith log bob --follow
+  kith react 3f2a 👍                say what you think of a message
+  kith delete 3f2a --for-everyone   take back what you said`
 
 // InitOptions is what init is asked for.
 type InitOptions struct {
@@ -123,9 +125,13 @@ type grammar struct {
 	Contacts contactsCmd `cmd:"" help:"List contacts."`
 	Verify   verifyCmd   `cmd:"" help:"Show the safety number with a contact, and mark it as compared."`
 	Send     sendCmd     `cmd:"" help:"Send text and files to a contact."`
-	Edit     editCmd     `cmd:"" help:"Give a message another text."`
-	React    reactCmd    `cmd:"" help:"Say what you feel about a message."`
+	Edit     editCmd     `cmd:"" help:"Give a message of yours another text."`
 	Delete   deleteCmd   `cmd:"" help:"Delete messages, here or for everyone."`
+	React    reactCmd    `cmd:"" help:"React to a message with an emoji."`
+	Read     readCmd     `cmd:"" help:"Mark a conversation as read."`
+	Block    blockCmd    `cmd:"" help:"Take nothing more from a contact, and tell it nothing."`
+	Unblock  unblockCmd  `cmd:"" help:"End a block."`
+	Set      setCmd      `cmd:"" help:"Set what a contact is called and may know."`
 	Log      logCmd      `cmd:"" help:"Show a conversation."`
 	Search   searchCmd   `cmd:"" help:"Find messages by words."`
 	Save     saveCmd     `cmd:"" help:"Save the files of a message."`
@@ -140,6 +146,7 @@ type env struct {
 	ctx    context.Context
 	home   string
 	json   bool
+	ids    bool // show ids of messages to people
 	in     *os.File
 	out    io.Writer
 	errOut io.Writer

@@ -72,22 +72,21 @@ func bytesText(n int64) string {
 
 // messageJSON is one line of log and search.
 type messageJSON struct {
-	ID      string      `json:"id"`
-	Contact string      `json:"contact"`
-	From    string      `json:"from"`
-	Mine    bool        `json:"mine"`
-	At      string      `json:"at"`
-	Text    string      `json:"text"`
-	State   string      `json:"state"`
-	Notice  string      `json:"notice,omitempty"`
-	BoxedOn uint32      `json:"boxed_on,omitempty"`
-	BoxedOf uint32      `json:"boxed_of,omitempty"`
-	Media   []mediaJSON `json:"media"`
-
+	ID        string         `json:"id"`
+	Contact   string         `json:"contact"`
+	From      string         `json:"from"`
+	Mine      bool           `json:"mine"`
+	At        string         `json:"at"`
+	Text      string         `json:"text"`
+	State     string         `json:"state"`
+	Notice    string         `json:"notice,omitempty"`
+	BoxedOn   uint32         `json:"boxed_on,omitempty"`
+	BoxedOf   uint32         `json:"boxed_of,omitempty"`
+	Media     []mediaJSON    `json:"media"`
 	ReplyTo   *quoteJSON     `json:"reply_to,omitempty"`
 	EditedAt  string         `json:"edited_at,omitempty"`
 	Deleted   bool           `json:"deleted,omitempty"`
-	DeletedOn uint32         `json:"deleted_on,omitempty"`
+	DeletedOn *uint32        `json:"deleted_on,omitempty"`
 	DeletedOf uint32         `json:"deleted_of,omitempty"`
 	Reactions []reactionJSON `json:"reactions,omitempty"`
 }
@@ -95,15 +94,16 @@ type messageJSON struct {
 type quoteJSON struct {
 	ID      string `json:"id"`
 	Here    bool   `json:"here"`
-	Deleted bool   `json:"deleted,omitempty"`
 	From    string `json:"from,omitempty"`
 	Text    string `json:"text,omitempty"`
+	Deleted bool   `json:"deleted,omitempty"`
+	Media   uint32 `json:"media,omitempty"`
 }
 
 type reactionJSON struct {
-	From  string `json:"from"`
-	Mine  bool   `json:"mine"`
+	Who   string `json:"who"`
 	Emoji string `json:"emoji"`
+	Mine  bool   `json:"mine"`
 }
 
 type mediaJSON struct {
@@ -124,14 +124,16 @@ func toJSON(m *apiv1.Message) messageJSON {
 			Type: a.GetType(), State: a.GetState(), Have: a.GetHave()})
 	}
 	if q := m.GetReplyTo(); q != nil {
-		out.ReplyTo = &quoteJSON{ID: q.GetId(), Here: q.GetHere(), Deleted: q.GetDeleted(), From: q.GetFrom(), Text: q.GetText()}
+		out.ReplyTo = &quoteJSON{ID: q.GetId(), Here: q.GetHere(), From: q.GetFrom(), Text: q.GetText(), Deleted: q.GetDeleted(), Media: q.GetMedia()}
 	}
 	if m.GetEditedAtMs() != 0 {
 		out.EditedAt = at(m.GetEditedAtMs())
 	}
-	out.Deleted, out.DeletedOn, out.DeletedOf = m.GetDeleted(), m.GetDeletedOn(), m.GetDeletedOf()
+	if out.Deleted = m.GetDeleted(); m.GetDeletedOf() > 0 {
+		out.DeletedOn, out.DeletedOf = new(m.GetDeletedOn()), m.GetDeletedOf()
+	}
 	for _, r := range m.GetReactions() {
-		out.Reactions = append(out.Reactions, reactionJSON{From: r.GetFrom(), Mine: r.GetMine(), Emoji: r.GetEmoji()})
+		out.Reactions = append(out.Reactions, reactionJSON{Who: r.GetWho(), Emoji: r.GetEmoji(), Mine: r.GetMine()})
 	}
 	return out
 }
@@ -151,54 +153,72 @@ func (e *env) printMessage(m *apiv1.Message, withContact bool) error {
 	if withContact && m.GetMine() {
 		who += " to " + m.GetContact()
 	}
+	if e.ids {
+		when = m.GetId()[:idDigits] + "  " + when
+	}
 	if m.GetDeleted() {
-		there := ""
-		if m.GetMine() {
-			there = fmt.Sprintf("  [deleted on %d of %d devices there]", m.GetDeletedOn(), m.GetDeletedOf())
-		}
-		return e.printf("%s  %s: -- deleted%s\n", when, oneLine(who), there)
+		return e.printf("%s  %s: -- deleted%s\n", when, oneLine(who), deletedState(m))
 	}
 	state := ""
-	if m.GetEditedAtMs() != 0 {
-		state = "  [edited]"
-	}
 	if m.GetMine() {
+		state = "  [" + m.GetState() + "]"
 		if m.GetState() == "boxed" {
-			state += fmt.Sprintf("  [boxed on %d of %d relays]", m.GetBoxedOn(), m.GetBoxedOf())
-		} else {
-			state += "  [" + m.GetState() + "]"
+			state = fmt.Sprintf("  [boxed on %d of %d relays]", m.GetBoxedOn(), m.GetBoxedOf())
 		}
+	}
+	if m.GetEditedAtMs() != 0 {
+		state = "  (edited)" + state
 	}
 	var b strings.Builder
 	if q := m.GetReplyTo(); q != nil {
-		fmt.Fprintf(&b, "%s  > %s\n", when, quoted(q))
+		fmt.Fprintf(&b, "%s  %s answers %s\n    ", when, oneLine(who), quoted(q))
+	} else {
+		fmt.Fprintf(&b, "%s  %s: ", when, oneLine(who))
 	}
-	fmt.Fprintf(&b, "%s  %s: %s%s\n", when, oneLine(who), strings.ReplaceAll(visible(m.GetText(), true), "\n", "\n    "), state)
+	fmt.Fprintf(&b, "%s%s\n", strings.ReplaceAll(visible(m.GetText(), true), "\n", "\n    "), state)
 	for _, a := range m.GetMedia() {
 		fmt.Fprintf(&b, "    %s  %s  %s  %s\n", oneLine(a.GetName()), bytesText(a.GetSize()), mediaState(a), "kith save "+m.GetId()[:8])
 	}
-	for _, r := range m.GetReactions() {
-		fmt.Fprintf(&b, "    %s %s\n", oneLine(r.GetEmoji()), oneLine(r.GetFrom()))
+	for i, r := range m.GetReactions() {
+		if i == 0 {
+			b.WriteString("   ")
+		}
+		fmt.Fprintf(&b, " %s %s", visible(r.GetEmoji(), false), oneLine(r.GetWho()))
+		if i == len(m.GetReactions())-1 {
+			b.WriteString("\n")
+		}
 	}
 	return e.printf("%s", b.String())
 }
 
-// quoted is one line of the message that another answers.
+// idDigits is how much of an id people are shown: enough among some thousands.
+const idDigits = 8
+
+// deletedState says how far an own deletion has come.
+func deletedState(m *apiv1.Message) string {
+	if m.GetDeletedOf() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  [on %d of %d devices]", m.GetDeletedOn(), m.GetDeletedOf())
+}
+
+// quoted is a message in the words of one that answers it.
 func quoted(q *apiv1.Quote) string {
+	const width = 60
 	switch {
 	case !q.GetHere():
-		return "a message that is not here"
+		return "a message that is not here:"
 	case q.GetDeleted():
-		return oneLine(q.GetFrom()) + ": -- deleted"
-	case q.GetText() == "":
-		return fmt.Sprintf("%s: %d files", oneLine(q.GetFrom()), q.GetFiles())
+		return fmt.Sprintf("%s (deleted):", oneLine(q.GetFrom()))
 	}
-	const most = 60
 	text := []rune(oneLine(q.GetText()))
-	if len(text) > most {
-		text = append(text[:most-1], '…')
+	if len(text) > width {
+		text = append(text[:width], '…')
 	}
-	return oneLine(q.GetFrom()) + ": " + string(text)
+	if len(text) == 0 {
+		text = []rune(fmt.Sprintf("%d files", q.GetMedia()))
+	}
+	return fmt.Sprintf("%s (%s):", oneLine(q.GetFrom()), string(text))
 }
 
 func mediaState(a *apiv1.Media) string {
@@ -220,12 +240,23 @@ type contactJSON struct {
 	AddedAt  string `json:"added_at"`
 	Reduced  bool   `json:"reduced,omitempty"`
 	Stale    bool   `json:"stale,omitempty"`
+	Blocked  bool   `json:"blocked,omitempty"`
+	Receipts string `json:"receipts,omitempty"` // "off", or absent
+	Typing   string `json:"typing,omitempty"`
 }
 
 func contactToJSON(c *apiv1.Contact) contactJSON {
-	return contactJSON{Name: c.GetName(), Account: c.GetAccount(), State: c.GetState(), Reason: c.GetReason(),
+	return contactJSON{Blocked: c.GetBlocked(), Receipts: offOrNothing(c.GetReceipts()), Typing: offOrNothing(c.GetTyping()), Name: c.GetName(), Account: c.GetAccount(), State: c.GetState(), Reason: c.GetReason(),
 		Verified: c.GetVerified(), Online: c.GetOnline(), Unread: c.GetUnread(), AddedAt: at(c.GetAddedAtMs()),
 		Reduced: c.GetReduced(), Stale: c.GetStale()}
+}
+
+// offOrNothing names a setting that is not as it is at first.
+func offOrNothing(on bool) string {
+	if on {
+		return ""
+	}
+	return "off"
 }
 
 // progress draws one line that says how far something is, on a terminal only.

@@ -24,26 +24,16 @@ type sendCmd struct {
 	Contact string        `arg:"" help:"Name or account." placeholder:"NAME"`
 	Text    string        `arg:"" optional:"" help:"What to say; - reads it from standard input." placeholder:"TEXT"`
 	File    []string      `help:"Send a file; may be given again." placeholder:"PATH" sep:"none"`
+	Reply   string        `help:"Answer this message." placeholder:"MESSAGE-ID"`
 	AsFile  bool          `help:"Leave pictures as they are, with place and camera in them."`
-	Reply   string        `help:"The message this one answers." placeholder:"MESSAGE-ID"`
 	Wait    string        `help:"When to return: queued (safe here), boxed (on relays, or there) or delivered (safe there)." enum:"queued,boxed,delivered" default:"queued"`
 	Timeout time.Duration `help:"How long to wait for delivered; 0 is for ever." default:"0"`
 }
 
 func (c *sendCmd) Run(e *env) error {
-	text := c.Text
-	if text == "-" {
-		b, err := io.ReadAll(io.LimitReader(e.in, maxStdin+1))
-		if err != nil {
-			return err
-		}
-		if len(b) > maxStdin {
-			return &Error{Text: "this is too long for a message", Hint: "send it as a file", Exit: exitUsage}
-		}
-		text = string(b)
-	}
-	if !utf8.ValidString(text) {
-		return &Error{Text: "this is not text", Hint: "text must be UTF-8; send anything else as a file", Exit: exitUsage}
+	text, err := e.text(c.Text)
+	if err != nil {
+		return err
 	}
 	cl := e.dial()
 	if err := c.check(e, cl); err != nil {
@@ -74,6 +64,24 @@ func (c *sendCmd) Run(e *env) error {
 		}{r.Msg.GetId(), state})
 	}
 	return e.printf("%s %s\n", r.Msg.GetId(), state)
+}
+
+// text gives what a person wants to say, from standard input if it is "-".
+func (e *env) text(given string) (string, error) {
+	if given == "-" {
+		b, err := io.ReadAll(io.LimitReader(e.in, maxStdin+1))
+		if err != nil {
+			return "", err
+		}
+		if len(b) > maxStdin {
+			return "", &Error{Text: "this is too long for a message", Hint: "send it as a file", Exit: exitUsage}
+		}
+		given = string(b)
+	}
+	if !utf8.ValidString(given) {
+		return "", &Error{Text: "this is not text", Hint: "text must be UTF-8; send anything else as a file", Exit: exitUsage}
+	}
+	return given, nil
 }
 
 // check finds out before a long upload that there is nobody to send to or

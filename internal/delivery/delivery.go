@@ -53,6 +53,10 @@ type Drop struct{ IDs []wire.EnvelopeID }
 // Keep asks for a link to a peer whenever one can be had.
 type Keep struct{ Peer wire.PeerID }
 
+// Leave gives a peer up: it is not dialled, and nothing waits for it here. What
+// waits in the store is given again with [Queue] after another [Keep].
+type Leave struct{ Peer wire.PeerID }
+
 // Up and Down say that the first link to a peer came or the last one went.
 type Up struct{ Peer wire.PeerID }
 
@@ -77,6 +81,7 @@ type Tick struct{}
 func (Queue) input()     {}
 func (Drop) input()      {}
 func (Keep) input()      {}
+func (Leave) input()     {}
 func (Up) input()        {}
 func (Down) input()      {}
 func (Found) input()     {}
@@ -196,6 +201,11 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 		p := m.peer(in.Peer)
 		p.keep = true
 		return m.reach(now, in.Peer, p)
+	case Leave:
+		if p, known := m.peers[in.Peer]; known {
+			p.keep, p.queue, p.dialAt = false, nil, time.Time{}
+			m.forget(in.Peer, p)
+		}
 	case Up:
 		p := m.peer(in.Peer)
 		p.up, p.dialing, p.backoff, p.dialAt = true, false, 0, time.Time{}

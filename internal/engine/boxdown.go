@@ -25,6 +25,12 @@ func (s *step) boxFound(in BoxFound) error {
 	if err != nil || inbound == nil {
 		return err
 	}
+	if d, _, ok := deviceOfGroup(in.Group); ok {
+		// What a blocked contact wrote stays where it is.
+		if blocked, err := s.blocked(d); err != nil || blocked {
+			return err
+		}
+	}
 	r, err := box.ParseReader(inbound.GetReader())
 	if err != nil {
 		return fmt.Errorf("engine: boxes row: %w", err)
@@ -231,6 +237,7 @@ func (s *step) merge(up *Update) {
 	s.up.Drop = append(s.up.Drop, up.Drop...)
 	s.up.Seen = append(s.up.Seen, up.Seen...)
 	s.up.Wants = append(s.up.Wants, up.Wants...)
+	s.up.Erase = append(s.up.Erase, up.Erase...)
 	s.up.Cells = append(s.up.Cells, up.Cells...)
 	s.up.DropCells = append(s.up.DropCells, up.DropCells...)
 	s.up.Boxes = append(s.up.Boxes, up.Boxes...)

@@ -267,6 +267,14 @@ func (s *step) tellGroups(d identity.DeviceID, row *statepb.Streams) error {
 		return err
 	}
 	s.boxChange(BoxRelays{outGroup(d), relays})
+	if blocked, err := s.blocked(d); err != nil || blocked {
+		return err // nothing of theirs is looked for
+	}
+	return s.watchAll(d, row, relays)
+}
+
+// watchAll has the boxes of every inbound stream looked for.
+func (s *step) watchAll(d identity.DeviceID, row *statepb.Streams, relays []box.Relay) error {
 	for _, in := range row.GetIn() {
 		g := inGroup(d, in.GetNumber())
 		s.boxChange(BoxRelays{g, relays})

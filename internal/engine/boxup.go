@@ -245,6 +245,9 @@ func (s *step) tendBoxes() error {
 }
 
 func (s *step) tendStreams(d identity.DeviceID) error {
+	if blocked, err := s.blocked(d); err != nil || blocked {
+		return err
+	}
 	row, err := s.streams(d)
 	if err != nil {
 		return err

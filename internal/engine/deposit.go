@@ -242,6 +242,10 @@ func (s *step) given(from identity.DeviceID, root [32]byte, row *statepb.Given) 
 
 // stored shows a file as complete and says so to whoever sent it.
 func (s *step) stored(in Stored) error {
+	if known, err := s.MediaKnown(in.Root); err != nil || !known {
+		s.up.Erase = append(s.up.Erase, in.Root) // its message was deleted meanwhile
+		return err
+	}
 	s.event(chat.MediaStored{Root: in.Root})
 	for _, d := range in.From {
 		k := depositKey(prefixGiven, d, in.Root)

@@ -300,23 +300,27 @@ func (s *step) initialEnvelope(to identity.DeviceID, inv *identity.Invite, initi
 	return s.envelope(to, &wire.Envelope{Kind: wire.KindInitial, Invite: id, Body: sealed})
 }
 
-// sendWaiting seals what was written before there was a session, in order.
+// sendWaiting seals what was written before there was a session, in order. What
+// was deleted since, or changed again, is not sent.
 func (s *step) sendWaiting(to identity.DeviceID, ids [][]byte) error {
 	for _, id := range ids {
 		m, ok, err := s.Message(wire.MessageID(id))
 		if err != nil {
 			return err
 		}
-		if !ok {
-			if err := s.sayAgain(to, wire.MessageID(id)); err != nil {
+		var content *wire.Content
+		switch {
+		case !ok:
+			if content, err = s.changeContent(wire.MessageID(id)); err != nil {
 				return err
 			}
+		case !m.Deleted:
+			content = messageContent(&m)
+		}
+		if content == nil {
 			continue
 		}
-		if m.Gone() {
-			continue
-		}
-		if err := s.sealTo(to, messageContent(&m), m.ID); err != nil {
+		if err := s.sealTo(to, content, content.ID); err != nil {
 			return err
 		}
 	}
@@ -530,18 +534,19 @@ func (s *step) receiveRefusal(from identity.DeviceID, e *wire.Envelope) error {
 	return s.saveContact(a, row)
 }
 
-// undelivered lists own messages and amendments that have not arrived, for a contact's row.
+// undelivered lists own messages that have not arrived, and after them what was
+// done to messages and has not arrived, for a contact's row.
 func (s *step) undelivered(a identity.AccountID) ([][]byte, error) {
 	ids, err := s.Undelivered(chat.With(a))
-	var rows [][]byte
-	for _, id := range ids {
-		rows = append(rows, id[:])
-	}
 	if err != nil {
 		return nil, err
 	}
-	amendments, err := s.undeliveredAmendments(chat.With(a))
-	return append(rows, amendments...), err
+	changes, err := s.undeliveredChanges(a)
+	var rows [][]byte
+	for _, id := range append(ids, changes...) {
+		rows = append(rows, id[:])
+	}
+	return rows, err
 }
 
 // tick erases what time has ended: keys of expired invites, memories of old

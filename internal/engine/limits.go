@@ -30,11 +30,6 @@ const (
 	PrekeyLow  = 50
 	// OneTimeLife is how long a one-time prekey is valid from its making.
 	OneTimeLife = 31 * 24 * time.Hour
-	// MaxDelete is how many messages one command may delete.
-	MaxDelete = 64
-	// MaxAwaiting is how much may be kept that a contact said of messages that are
-	// not here; more is let go.
-	MaxAwaiting = 256
 	// MaxStreamBoxes and MaxStreamAge are when a new stream of boxes is begun.
 	MaxStreamBoxes = 1000
 	MaxStreamAge   = 7 * 24 * time.Hour
@@ -88,6 +83,17 @@ const (
 	SignedPrekeyValid = SignedPrekeyLife + MaxInviteLife + InitialGrace
 	// MaxWaiting is how many messages may wait for a first session.
 	MaxWaiting = 1000
+	// MaxEarly is how many edits and reactions of a contact wait for messages that
+	// are not here.
+	MaxEarly = 256
+	// MaxLetGo is how many envelopes for a device are let go, one after the other
+	// without an acknowledgement between, because what they carry was deleted: half
+	// of what a session can skip.
+	MaxLetGo = 500
+	// TypingEvery is how often a contact is told at most that the person is writing,
+	// TypingShown how long that may be shown.
+	TypingEvery = 3 * time.Second
+	TypingShown = 10 * time.Second
 	// MaxLamportJump is how far ahead of everything seen a message may claim
 	// to be; beyond it the claim is cut down, so that nobody can push a
 	// conversation to the end of the numbers.

@@ -20,6 +20,9 @@ func (s *step) receive(in Received) error {
 	if in.From == s.self.device.ID() {
 		return ErrRefused // reflected
 	}
+	if blocked, err := s.blocked(in.From); err != nil || blocked {
+		return orRefused(err)
+	}
 	id := wire.IDOf(in.Envelope)
 	switch e.Kind { // answered, never acknowledged
 	case wire.KindRequest:
@@ -123,8 +126,6 @@ func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity
 		return s.receiveMessage(a, from, c)
 	case c.Receipt != nil:
 		return s.receiveReceipt(a, c.Receipt)
-	case c.Edit != nil, c.Reaction != nil, c.Deletion != nil:
-		return s.receiveAmendment(a, c)
 	case c.Boxes != nil:
 		return s.receiveBoxes(from, c.Boxes)
 	case c.Nothing:
@@ -134,6 +135,14 @@ func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity
 		return s.receiveDeposit(from, c.Deposit)
 	case c.Stored != nil:
 		return s.receiveStored(from, c.Stored)
+	case c.Edit != nil:
+		return s.receiveChange(a, c, chat.Edit, c.Edit.Target, c.Edit.Text)
+	case c.Reaction != nil:
+		return s.receiveChange(a, c, chat.React, c.Reaction.Target, c.Reaction.Emoji)
+	case c.Deletion != nil:
+		return s.receiveDeletion(a, from, c)
+	case c.Typing:
+		return s.receiveTyping(a)
 	}
 	s.event(chat.ContentUnknown{Conversation: chat.With(a), Device: from, Raw: slices.Clone(raw)})
 	return nil
@@ -142,6 +151,9 @@ func (s *step) content(a identity.AccountID, row *statepb.Contact, from identity
 func (s *step) receiveMessage(a identity.AccountID, from identity.DeviceID, c *wire.Content) error {
 	if _, known, err := s.Message(c.ID); err != nil || known {
 		return err // said before
+	}
+	if forgotten, err := s.Forgotten(c.ID); err != nil || forgotten {
+		return err
 	}
 	conv, err := s.Conversation(chat.With(a))
 	if err != nil {

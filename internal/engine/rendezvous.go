@@ -57,6 +57,11 @@ func AllRendezvous(v View) (all []Rendezvous, err error) {
 		if !ok {
 			return nil, fmt.Errorf("engine: row %s is damaged", prefixStreams)
 		}
+		if blocked, err := s.blocked(d); err != nil {
+			return nil, err
+		} else if blocked {
+			continue // not told where this device is
+		}
 		r, err := RendezvousOf(v, d)
 		if err != nil {
 			return nil, err

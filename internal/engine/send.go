@@ -2,7 +2,6 @@ package engine
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"kith/identity"
@@ -18,7 +17,10 @@ func (s *step) send(in Send) error {
 	if err != nil {
 		return err
 	}
-	if err := maySend(row, ok); err != nil {
+	if err := s.maySend(in.To, row, ok); err != nil {
+		return err
+	}
+	if err := s.mayAnswer(in); err != nil {
 		return err
 	}
 	conv, err := s.Conversation(chat.With(in.To))
@@ -30,13 +32,6 @@ func (s *step) send(in Send) error {
 		Lamport: min(conv.Lamport+1, wire.MaxLamport), SentAt: s.now.Truncate(1e6).UTC(), Text: in.Text, State: chat.Queued,
 		ReplyTo: in.ReplyTo,
 	}
-	if in.ReplyTo != (wire.MessageID{}) {
-		if of, ok, err := s.Message(in.ReplyTo); err != nil {
-			return err
-		} else if !ok || of.Conversation != m.Conversation || of.Hidden || of.Notice != 0 {
-			return &Error{Code: NotFound, Text: "no such message to answer in this conversation"}
-		}
-	}
 	for _, a := range in.Media {
 		m.Media = append(m.Media, chat.Media{Attachment: a, Stored: true})
 	}
@@ -46,21 +41,48 @@ func (s *step) send(in Send) error {
 	}
 	s.event(chat.MessageAdded{Message: m})
 	s.up.Reply = Sent{ID: m.ID}
-	if row.GetStage() == statepb.Stage_REQUESTED {
-		if len(row.GetWaiting()) >= MaxWaiting {
-			return &Error{Code: NotNow, Text: "too many messages wait for this contact to answer",
-				Hint: "they leave when both of you are online"}
-		}
-		row.Waiting = append(row.Waiting, m.ID[:])
-		return s.saveContact(in.To, row)
-	}
-	return s.sealTo(identity.DeviceID(row.GetDevice()), content, m.ID)
+	return s.say(in.To, row, content)
 }
 
-func maySend(row *statepb.Contact, known bool) error {
-	switch {
-	case !known:
+// say seals a content whose delivery counts, or lets it wait for a session.
+func (s *step) say(a identity.AccountID, row *statepb.Contact, c *wire.Content) error {
+	if row.GetStage() != statepb.Stage_REQUESTED {
+		return s.sealTo(identity.DeviceID(row.GetDevice()), c, c.ID)
+	}
+	if len(row.GetWaiting()) >= MaxWaiting {
+		return &Error{Code: NotNow, Text: "too many messages wait for this contact to answer",
+			Hint: "they leave when both of you are online"}
+	}
+	row.Waiting = append(row.Waiting, c.ID[:])
+	return s.saveContact(a, row)
+}
+
+// mayAnswer refuses an answer to what is not in the conversation.
+func (s *step) mayAnswer(in Send) error {
+	if in.ReplyTo == (wire.MessageID{}) {
+		return nil
+	}
+	m, ok, err := s.Message(in.ReplyTo)
+	if err != nil {
+		return err
+	}
+	if !ok || m.Conversation != chat.With(in.To) || m.Notice != 0 {
+		return &Error{Code: NotFound, Text: "the message to answer is not in this conversation"}
+	}
+	return nil
+}
+
+func (s *step) maySend(a identity.AccountID, row *statepb.Contact, known bool) error {
+	if !known {
 		return &Error{Code: NotFound, Text: "no such contact"}
+	}
+	c, _, err := s.Contact(a)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Blocked:
+		return &Error{Code: NotNow, Text: "this contact is blocked", Hint: "kith unblock NAME"}
 	case row.GetStage() == statepb.Stage_REFUSED:
 		return &Error{Code: NotNow, Text: "this contact's invite was refused", Hint: "ask for a new invite and add it"}
 	case row.GetDevicesChanged():
@@ -111,6 +133,9 @@ func (s *step) markRead(in MarkRead) error {
 		return err
 	}
 	s.event(chat.MessagesMarked{Conversation: in.Conversation, IDs: ids, State: chat.Read, Received: true})
+	if c, _, err := s.Contact(a); err != nil || c.NoReceipts || c.Blocked {
+		return err
+	}
 	receipt := &wire.Content{ID: newMessageID(), SentAt: s.now, Receipt: &wire.Receipt{Read: ids}}
 	return s.sealTo(identity.DeviceID(row.GetDevice()), receipt, wire.MessageID{})
 }
@@ -135,12 +160,18 @@ func (s *step) acked(in Acked) error {
 	if o.Message == (wire.MessageID{}) {
 		return nil
 	}
-	a, _, err := s.contactOf(in.From)
+	a, row, err := s.contactOf(in.From)
 	if err != nil {
 		return err
 	}
+	if row.GetLetGo() > 0 {
+		row.LetGo = 0
+		if err := s.saveContact(a, row); err != nil {
+			return err
+		}
+	}
 	if _, ok, err := s.Message(o.Message); err != nil || !ok {
-		return errors.Join(err, s.amended(o.Message))
+		return s.changeArrived(a, o.Message, err)
 	}
 	s.event(chat.MessagesMarked{Conversation: chat.With(a), IDs: []wire.MessageID{o.Message}, State: chat.Delivered})
 	return nil

@@ -27,10 +27,6 @@ type View interface {
 	Contact(identity.AccountID) (c chat.Contact, ok bool, err error)
 	Conversation(chat.ConversationID) (chat.Conversation, error)
 	Message(wire.MessageID) (m chat.Message, ok bool, err error)
-	// Amendment returns what somebody last said of a message in a way, Awaiting how
-	// many in a conversation are of messages that are not here.
-	Amendment(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) (a chat.Amendment, ok bool, err error)
-	Awaiting(chat.ConversationID) (int, error)
 	// Unread returns up to limit ids of messages of others not yet read,
 	// oldest first.
 	Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error)
@@ -41,6 +37,19 @@ type View interface {
 	OutboxFor(identity.DeviceID) ([]wire.EnvelopeID, error)
 	// Outbox returns an envelope that waits for its acknowledgement.
 	Outbox(wire.EnvelopeID) (o wire.Outgoing, ok bool, err error)
+	// OutboxCarrying returns the envelopes that wait and carry a message or a change.
+	OutboxCarrying(wire.MessageID) ([]wire.EnvelopeID, error)
+	// Change returns what somebody did last of a kind to a message, Changes what
+	// everybody did to one, and ChangesBy what one content did.
+	Change(kind chat.ChangeKind, target wire.MessageID, from identity.AccountID) (c chat.Change, ok bool, err error)
+	Changes(target wire.MessageID) ([]chat.Change, error)
+	ChangesBy(id wire.MessageID) ([]chat.Change, error)
+	// EarlyChanges returns how many changes wait for messages that are not here.
+	EarlyChanges(chat.ConversationID) (int, error)
+	// Forgotten reports whether the person here deleted a message for herself.
+	Forgotten(wire.MessageID) (bool, error)
+	// MediaKnown reports whether any message refers to a blob.
+	MediaKnown(root [32]byte) (bool, error)
 	// Seen reports whether this envelope was opened before.
 	Seen(wire.EnvelopeID) (bool, error)
 	// Cell returns what one box is to hold, CellsFor all boxes of an envelope, and
@@ -68,12 +77,16 @@ type Update struct {
 	// SeenBefore, when not zero, forgets ids of envelopes seen before it.
 	SeenBefore time.Time
 	Wants      []Want
-	Unused     []media.Ref                    // blobs that a message no longer refers to; another may
-	Addrs      map[identity.DeviceID][]string // where a device says it can be reached
-	Cells      []Cell                         // what boxes are to hold: inserted or replaced
-	DropCells  []wire.EnvelopeID              // boxes of these hold nothing any more for us
-	Boxes      []BoxChange                    // for the placement of boxes, in order
-	Deposits   []DepositChange                // files left with relays, in order
+	// Erase names blobs that a message referred to which is gone: what no other
+	// message refers to must go, too.
+	Erase [][32]byte
+	// Typing are contacts who are writing now. It is nothing durable.
+	Typing    []identity.AccountID
+	Addrs     map[identity.DeviceID][]string // where a device says it can be reached
+	Cells     []Cell                         // what boxes are to hold: inserted or replaced
+	DropCells []wire.EnvelopeID              // boxes of these hold nothing any more for us
+	Boxes     []BoxChange                    // for the placement of boxes, in order
+	Deposits  []DepositChange                // files left with relays, in order
 	// Wake, when not zero, asks for a [Tick] at that time.
 	Wake time.Time
 	// Ack tells that the received envelope may be acknowledged once this
@@ -106,8 +119,41 @@ type Send struct {
 	To    identity.AccountID
 	Text  string
 	Media []wire.Attachment
-	// ReplyTo is the message of this conversation that it answers; zero: none.
+	// ReplyTo is the message of the conversation it answers; zero for none.
 	ReplyTo wire.MessageID
+}
+
+// Edit is a command: give an own message another text. Reply: [Sent] with the id
+// of the message.
+type Edit struct {
+	ID   wire.MessageID
+	Text string
+}
+
+// React is a command: say with one emoji what one thinks of a message; empty takes
+// it back.
+type React struct {
+	ID    wire.MessageID
+	Emoji string
+}
+
+// Delete is a command: take messages of one conversation away, here alone, or own
+// ones everywhere.
+type Delete struct {
+	IDs      []wire.MessageID // 1 to [wire.MaxDeleted]
+	Everyone bool
+}
+
+// Typing is a command: tell a contact that the person is writing. Give it only
+// while a link to the contact is up: what it seals is not kept.
+type Typing struct{ To identity.AccountID }
+
+// Configure is a command: what a contact is called and may know; nil leaves
+// something as it is.
+type Configure struct {
+	Account                   identity.AccountID
+	Name                      *string
+	Receipts, Typing, Blocked *bool
 }
 
 // MarkRead is a command: the person has seen everything in the conversation.
@@ -143,15 +189,20 @@ type Stored struct {
 // Tick says that time has passed: expired invites and old memories go.
 type Tick struct{}
 
-func (Invite) input()   {}
-func (Add) input()      {}
-func (Send) input()     {}
-func (MarkRead) input() {}
-func (Verify) input()   {}
-func (Received) input() {}
-func (Acked) input()    {}
-func (Stored) input()   {}
-func (Tick) input()     {}
+func (Invite) input()    {}
+func (Add) input()       {}
+func (Send) input()      {}
+func (Edit) input()      {}
+func (React) input()     {}
+func (Delete) input()    {}
+func (Typing) input()    {}
+func (Configure) input() {}
+func (MarkRead) input()  {}
+func (Verify) input()    {}
+func (Received) input()  {}
+func (Acked) input()     {}
+func (Stored) input()    {}
+func (Tick) input()      {}
 
 // Invited answers [Invite].
 type Invited struct{ Invite *identity.Invite }
@@ -210,7 +261,6 @@ type step struct {
 	// boxed: the envelope came by boxes, so answers go there, too. silent: there was
 	// nothing in it that would want an acknowledgement of its own.
 	boxed, silent bool
-	awaited       int // amendments of messages that are not here, of this step
 }
 
 func (s *step) run(in Input) error {
@@ -231,6 +281,10 @@ func (s *step) run(in Input) error {
 		return s.react(in)
 	case Delete:
 		return s.delete(in)
+	case Typing:
+		return s.typing(in)
+	case Configure:
+		return s.configure(in)
 	case MarkRead:
 		return s.markRead(in)
 	case Verify:

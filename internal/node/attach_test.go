@@ -26,6 +26,7 @@ func (nowhere) Addrs() []string                                   { return nil }
 func (nowhere) Dial(context.Context, wire.PeerID, []string) error { return errNowhere }
 func (nowhere) Send(context.Context, wire.PeerID, []byte) error   { return errNowhere }
 func (nowhere) Serve(wire.ChunkSource, func(wire.PeerID) bool)    {}
+func (nowhere) Hangup(wire.PeerID)                                {}
 func (nowhere) Fetch(context.Context, wire.PeerID, wire.ChunkRef, []byte) ([]byte, [][32]byte, error) {
 	return nil, nil, errNowhere
 }

@@ -14,7 +14,6 @@ import (
 	"kith/internal/store"
 	"kith/internal/transfer"
 	"kith/internal/wire"
-	"kith/media"
 )
 
 // Run starts everything, works until ctx ends, and returns when every
@@ -87,7 +86,10 @@ func (n *Node) begin(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, c := range contacts {
-		if c.State != chat.ContactRefused {
+		switch {
+		case c.Blocked:
+			n.shun(ctx, now, c.Device)
+		case c.State != chat.ContactRefused:
 			n.keep(ctx, now, c.Device)
 		}
 	}
@@ -102,28 +104,11 @@ func (n *Node) begin(ctx context.Context) error {
 func (n *Node) want(ctx context.Context, now time.Time, wants []engine.Want) {
 	for _, w := range wants {
 		from := wire.PeerOf(w.From)
+		if n.isBlocked(from) {
+			continue
+		}
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: from}}))
 		n.wantDeposit(ctx, now, depositOf{from, w.Ref.Root})
-	}
-}
-
-// discard lets go of blobs that no message refers to any more: the keys are gone
-// already, now the bytes. What cannot be removed is at the next start.
-func (n *Node) discard(ctx context.Context, now time.Time, unused []media.Ref) {
-	for _, ref := range unused {
-		var known bool
-		err := n.db.View(func(tx *store.Tx) (err error) {
-			known, err = tx.MediaKnown(ref.Root)
-			return err
-		})
-		if err == nil && !known {
-			n.doTransfer(ctx, n.transfer.Step(now, transfer.Forget{Root: ref.Root}))
-			n.moving.Delete(ref.Root)
-			err = n.db.RemoveBlob(ref.Root)
-		}
-		if err != nil {
-			n.log.Warn("bytes of a deleted file stay until the next start", "cause", cause(err))
-		}
 	}
 }
 
@@ -280,7 +265,13 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 			n.keep(ctx, now, e.Contact.Device)
 		case chat.ContactMoved:
 			n.keep(ctx, now, e.Device)
+		case chat.ContactConfigured:
+			n.configured(ctx, now, e)
 		}
+	}
+	n.erase(ctx, now, d.up.Erase)
+	for _, a := range d.up.Typing {
+		n.hearTyping(a, now)
 	}
 	if len(d.up.Drop) > 0 {
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Drop{IDs: d.up.Drop}), nil)
@@ -296,7 +287,6 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 		}
 	}
 	n.want(ctx, now, d.up.Wants)
-	n.discard(ctx, now, d.up.Unused)
 	n.changeDeposits(ctx, now, d.up.Deposits, false)
 }
 
@@ -306,6 +296,10 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 	case wire.LinkFrame:
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Frame{Peer: e.Peer, Bytes: e.Frame}), steps)
 	case wire.LinkUp:
+		if n.isBlocked(e.Peer) {
+			n.work.Go(func() { n.net.Hangup(e.Peer) })
+			return
+		}
 		n.up.Store(e.Peer, struct{}{})
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Up{Peer: e.Peer}), steps)
 		if !e.Relayed {

@@ -370,6 +370,10 @@ func (n *Node) openAssembly(ctx context.Context, ref media.Ref) {
 		return
 	}
 	n.blobs.put(ref.Root, as)
+	if known, err := n.mediaKnown(ref.Root); err == nil && !known { // erased meanwhile
+		n.closeAssembly(ref.Root)
+		n.removeBlob(ref.Root)
+	}
 	n.post(ctx, transfer.Opened{Root: ref.Root, Have: have})
 }
 
@@ -446,6 +450,7 @@ func (n *Node) finish(ctx context.Context, root [32]byte) {
 		return
 	}
 	n.blobs.remove(root)
+	n.removeBlob(root) // if it was erased meanwhile
 	n.post(ctx, transfer.Finished{Root: root})
 }
 

@@ -67,6 +67,8 @@ type Network interface {
 	// Send puts one frame on the link to a connected peer, after the frames
 	// sent before it.
 	Send(ctx context.Context, to wire.PeerID, frame []byte) error
+	// Hangup ends every connection with a peer.
+	Hangup(wire.PeerID)
 	// Recv waits for the next event. Frames of one peer come in order.
 	Recv(ctx context.Context) (wire.LinkEvent, error)
 	// Fetch asks a peer for one chunk and its proof; the chunk may use buf.
@@ -121,6 +123,8 @@ type Node struct {
 	known   sync.Map // wire.PeerID of contacts, for the network's use
 	up      sync.Map // wire.PeerID -> struct{}, links that are up
 	news    *news
+	writing typists
+	blocked sync.Map // wire.PeerID of contacts who are blocked
 	trouble atomic.Pointer[string]
 	nearby  sync.Map // wire.PeerID -> []string, where mDNS claims a contact is
 	moving  sync.Map // root -> transfer.Progress

@@ -163,11 +163,12 @@ func TestNode_twoPeopleTalkBothWays(t *testing.T) {
 		back := bob.say(alice, fmt.Sprint("to alice ", i))
 		bob.untilState(back, chat.Delivered)
 	}
-	a, _, err := alice.Messages(chat.With(bob.Self().Account), nil, 100)
+	here, err := alice.Messages(chat.With(bob.Self().Account), node.Place{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _, err := bob.Messages(chat.With(alice.Self().Account), nil, 100)
+	there, err := bob.Messages(chat.With(alice.Self().Account), node.Place{}, 100)
+	a, b := here.Messages, there.Messages
 	if err != nil || len(a) != 40 || len(b) != 40 {
 		t.Fatal(err, len(a), len(b))
 	}

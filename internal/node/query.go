@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/engine"
@@ -38,30 +40,82 @@ func (n *Node) Contacts() (contacts []chat.Contact, unread map[identity.AccountI
 	return contacts, unread, err
 }
 
-// Messages returns the newest limit messages of a conversation, or those
-// before the given one, oldest first, and the sequence of the newest event.
-func (n *Node) Messages(id chat.ConversationID, before *chat.Message, limit int) (messages []chat.Message, seq chat.Seq, err error) {
-	err = n.db.View(func(tx *store.Tx) (err error) {
-		if messages, err = tx.Messages(id, before, limit); err != nil {
-			return err
-		}
-		seq, err = tx.LastSeq()
-		return err
-	})
-	return messages, seq, err
+// Place says which messages of a conversation are wanted: the newest, those before
+// or after a message, or those around it. At most one is set.
+type Place struct{ Before, After, Around *chat.Message }
+
+// Page is a part of a conversation, oldest first.
+type Page struct {
+	Messages       []chat.Message
+	Earlier, Later bool     // there is more before, and after
+	Seq            chat.Seq // of the newest event
 }
 
-// MessagesAfter returns the oldest limit messages of a conversation after one, and the
-// sequence of the newest event.
-func (n *Node) MessagesAfter(id chat.ConversationID, after *chat.Message, limit int) (messages []chat.Message, seq chat.Seq, err error) {
+// Messages returns up to limit messages of a conversation.
+func (n *Node) Messages(id chat.ConversationID, at Place, limit int) (p Page, err error) {
 	err = n.db.View(func(tx *store.Tx) (err error) {
-		if messages, err = tx.MessagesAfter(id, after, limit); err != nil {
+		if p.Seq, err = tx.LastSeq(); err != nil {
 			return err
 		}
-		seq, err = tx.LastSeq()
+		if at.After != nil {
+			p.Earlier = true
+			p.Messages, p.Later, err = later(tx, id, at.After, limit)
+			return err
+		}
+		if at.Around == nil {
+			p.Later = at.Before != nil
+			p.Messages, p.Earlier, err = earlier(tx, id, at.Before, limit)
+			return err
+		}
+		before, more, err := earlier(tx, id, at.Around, limit/2)
+		if err != nil {
+			return err
+		}
+		p.Earlier = more
+		after, more, err := later(tx, id, at.Around, max(limit-limit/2-1, 0))
+		p.Messages, p.Later = slices.Concat(before, []chat.Message{*at.Around}, after), more
 		return err
 	})
-	return messages, seq, err
+	return p, err
+}
+
+// earlier reads the newest limit messages before one, nil for all, and whether there
+// are more.
+func earlier(tx *store.Tx, id chat.ConversationID, before *chat.Message, limit int) ([]chat.Message, bool, error) {
+	all, err := tx.Messages(id, before, limit+1)
+	if len(all) > limit {
+		return all[1:], true, err
+	}
+	return all, false, err
+}
+
+func later(tx *store.Tx, id chat.ConversationID, after *chat.Message, limit int) ([]chat.Message, bool, error) {
+	all, err := tx.MessagesAfter(id, after, limit+1)
+	if len(all) > limit {
+		return all[:limit], true, err
+	}
+	return all, false, err
+}
+
+// ChangedBy returns the messages that one content changed.
+func (n *Node) ChangedBy(id wire.MessageID) (messages []chat.Message, err error) {
+	err = n.db.View(func(tx *store.Tx) error {
+		changes, err := tx.ChangesBy(id)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			m, ok, err := tx.Message(c.Target)
+			if err != nil {
+				return err
+			}
+			if ok {
+				messages = append(messages, m)
+			}
+		}
+		return nil
+	})
+	return messages, err
 }
 
 // Message returns one message.
@@ -92,13 +146,18 @@ func (n *Node) WithRoot(root [32]byte) (messages []chat.Message, err error) {
 	return messages, err
 }
 
-// Search returns up to limit messages that hold every word, the best first.
-func (n *Node) Search(words string, limit int) (messages []chat.Message, err error) {
+// Search returns up to limit messages that hold every word, the best first, without
+// the best offset, in one conversation or, with nil, in all; and whether there are
+// more.
+func (n *Node) Search(in *chat.ConversationID, words string, offset, limit int) (messages []chat.Message, more bool, err error) {
 	err = n.db.View(func(tx *store.Tx) (err error) {
-		messages, err = tx.Search(words, limit)
+		messages, err = tx.SearchIn(in, words, offset, limit+1)
 		return err
 	})
-	return messages, err
+	if len(messages) > limit {
+		return messages[:limit], true, err
+	}
+	return messages, false, err
 }
 
 // LastSeq returns the sequence of the newest event.

@@ -3,8 +3,11 @@ package node
 import (
 	"context"
 	"iter"
+	"math"
 	"sync"
+	"time"
 
+	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/store"
 )
@@ -38,9 +41,12 @@ func (n *news) wait() <-chan struct{} {
 // Watch gives every event after the given sequence, in order, as it is
 // committed, until ctx ends, the node ends or the store fails. A watcher that
 // lost its connection goes on with the last sequence it has seen; nothing is
-// missed or repeated. A slow watcher delays nobody.
+// missed or repeated. A slow watcher delays nobody. Between them it gives
+// [chat.ContactTyping], with the sequence of the event before, for what is not in
+// the log; of these some may be missed.
 func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged, error] {
 	return func(yield func(chat.Logged, error) bool) {
+		_, typed := n.writing.since(math.MaxUint64)
 		for {
 			next := n.news.wait() // before reading, so that nothing falls between
 			var page []chat.Logged
@@ -60,6 +66,13 @@ func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged,
 			}
 			if len(page) == watchPage {
 				continue
+			}
+			var now []identity.AccountID
+			now, typed = n.writing.since(typed)
+			for _, a := range now {
+				if !yield(chat.Logged{Seq: after, At: time.Now(), Event: chat.ContactTyping{Account: a}}, nil) {
+					return
+				}
 			}
 			select {
 			case <-next:

@@ -349,6 +349,14 @@ func (h *Host) Dial(ctx context.Context, to wire.PeerID, hints []string) error {
 	return err
 }
 
+// Hangup ends every connection with a peer, which may come again.
+func (h *Host) Hangup(p wire.PeerID) {
+	if id, err := peerID(p); err == nil {
+		// A connection that does not close in order is closed all the same.
+		_ = h.host.Network().ClosePeer(id)
+	}
+}
+
 // adopt makes a link of connections that there are already, made for the DHT
 // or before anybody wanted one. It reports whether there is a link.
 func (h *Host) adopt(id peer.ID) bool {

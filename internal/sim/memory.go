@@ -29,9 +29,16 @@ type projection struct {
 	contacts      map[identity.AccountID]chat.Contact
 	conversations map[chat.ConversationID]chat.Conversation
 	messages      map[wire.MessageID]chat.Message
-	amendments    []chat.Amendment // in order of target, kind and account
-	// rewrite changes the log; nil while it is only folded again.
-	rewrite func(chat.Seq, chat.Event)
+	changes       map[changeKey]chat.Change
+	forgotten     map[wire.MessageID]bool
+	unlogged      []chat.Seq // what the fold wants done to the log
+	blanked       []chat.Seq
+}
+
+type changeKey struct {
+	target wire.MessageID
+	kind   chat.ChangeKind
+	from   identity.AccountID
 }
 
 var _ engine.View = (*memory)(nil)
@@ -49,6 +56,8 @@ func newProjection() projection {
 		contacts:      map[identity.AccountID]chat.Contact{},
 		conversations: map[chat.ConversationID]chat.Conversation{},
 		messages:      map[wire.MessageID]chat.Message{},
+		changes:       map[changeKey]chat.Change{},
+		forgotten:     map[wire.MessageID]bool{},
 	}
 }
 
@@ -68,7 +77,7 @@ func (m *memory) StateKeys(prefix string) ([]engine.StateKey, error) {
 func (m *memory) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error) {
 	var ids []wire.MessageID
 	for _, msg := range m.timeline(id) {
-		if msg.From == id.Account() && msg.State.Before(chat.Read) && len(ids) < limit {
+		if msg.From == id.Account() && msg.State.Before(chat.Read) && !msg.Deleted && len(ids) < limit {
 			ids = append(ids, msg.ID)
 		}
 	}
@@ -78,7 +87,7 @@ func (m *memory) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, er
 func (m *memory) Undelivered(id chat.ConversationID) ([]wire.MessageID, error) {
 	var ids []wire.MessageID
 	for _, msg := range m.timeline(id) {
-		if msg.From != id.Account() && msg.State.Before(chat.Delivered) {
+		if msg.From != id.Account() && msg.State.Before(chat.Delivered) && !msg.Deleted {
 			ids = append(ids, msg.ID)
 		}
 	}
@@ -188,22 +197,134 @@ func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
 		if e, err = chat.ParseEvent(b); err != nil {
 			return 0, err
 		}
-		l := chat.Logged{Seq: chat.Seq(len(m.log) + 1), At: at, Event: e}
+		l := chat.Logged{Seq: m.lastSeq() + 1, At: at, Event: e}
 		m.log = append(m.log, l)
-		m.rewrite = func(seq chat.Seq, e chat.Event) { m.log[seq-1].Event = e }
 		if err := chat.Apply(&m.projection, l); err != nil {
 			return 0, err
 		}
+		m.tidy()
 	}
-	return chat.Seq(len(m.log)), nil
+	return m.lastSeq(), nil
+}
+
+func (m *memory) lastSeq() chat.Seq {
+	if len(m.log) == 0 {
+		return 0
+	}
+	return m.log[len(m.log)-1].Seq
+}
+
+// tidy does to the log what the fold wants.
+func (m *memory) tidy() {
+	for _, seq := range m.blanked {
+		if i, ok := slices.BinarySearchFunc(m.log, seq, bySeq); ok {
+			m.log[i].Event = chat.Blank(m.log[i].Event)
+		}
+	}
+	for _, seq := range m.unlogged {
+		if i, ok := slices.BinarySearchFunc(m.log, seq, bySeq); ok {
+			m.log = slices.Delete(m.log, i, i+1)
+		}
+	}
+	m.blanked, m.unlogged = nil, nil
+}
+
+func bySeq(l chat.Logged, seq chat.Seq) int { return cmp.Compare(l.Seq, seq) }
+
+func (m *memory) OutboxCarrying(id wire.MessageID) ([]wire.EnvelopeID, error) {
+	var ids []wire.EnvelopeID
+	for _, o := range m.outbox {
+		if o.Message == id {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids, nil
+}
+
+func (m *memory) EarlyChanges(id chat.ConversationID) (n int, err error) {
+	for _, c := range m.changes {
+		if _, known := m.messages[c.Target]; c.Conversation == id && !known && !m.forgotten[c.Target] {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (m *memory) MediaKnown(root [32]byte) (bool, error) {
+	for _, msg := range m.messages {
+		for _, a := range msg.Media {
+			if a.Pointer.Ref().Root == root {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func (p *projection) Change(kind chat.ChangeKind, target wire.MessageID, from identity.AccountID) (chat.Change, bool, error) {
+	c, ok := p.changes[changeKey{target, kind, from}]
+	return c, ok, nil
+}
+
+// some gives the changes that a function wants, in a fixed order.
+func (p *projection) some(want func(*chat.Change) bool) (all []chat.Change, err error) {
+	for _, c := range p.changes {
+		if want(&c) {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b chat.Change) int {
+		return cmp.Or(slices.Compare(a.Target[:], b.Target[:]), cmp.Compare(a.Kind, b.Kind), slices.Compare(a.From[:], b.From[:]))
+	})
+	return all, nil
+}
+
+func (p *projection) Changes(target wire.MessageID) ([]chat.Change, error) {
+	return p.some(func(c *chat.Change) bool { return c.Target == target })
+}
+
+func (p *projection) ChangesBy(id wire.MessageID) ([]chat.Change, error) {
+	return p.some(func(c *chat.Change) bool { return c.ID == id })
+}
+
+func (p *projection) PutChange(c chat.Change) error {
+	p.changes[changeKey{c.Target, c.Kind, c.From}] = c
+	return nil
+}
+
+func (p *projection) RemoveMessage(id wire.MessageID) error {
+	delete(p.messages, id)
+	return nil
+}
+
+func (p *projection) Forget(id wire.MessageID) error {
+	p.forgotten[id] = true
+	return nil
+}
+
+func (p *projection) Forgotten(id wire.MessageID) (bool, error) { return p.forgotten[id], nil }
+
+func (p *projection) Unlog(seq chat.Seq) error {
+	p.unlogged = append(p.unlogged, seq)
+	return nil
+}
+
+func (p *projection) Blank(seq chat.Seq) error {
+	p.blanked = append(p.blanked, seq)
+	return nil
 }
 
 // timeline returns a conversation in the order every device shows it.
 func (p *projection) timeline(id chat.ConversationID) []chat.Message {
 	var all []chat.Message
-	for key, m := range p.messages {
-		if m.Conversation == id && !m.Hidden {
-			m, _, _ = p.Message(key)
+	for _, m := range p.messages {
+		if m.Conversation == id {
+			reactions, _ := p.some(func(c *chat.Change) bool {
+				return c.Kind == chat.React && c.Target == m.ID && c.Conversation == id && c.Text != ""
+			})
+			for _, r := range reactions {
+				m.Reactions = append(m.Reactions, chat.Reaction{From: r.From, Emoji: r.Text})
+			}
 			all = append(all, m)
 		}
 	}
@@ -243,71 +364,10 @@ func (p *projection) PutConversation(c chat.Conversation) error {
 
 func (p *projection) Message(id wire.MessageID) (chat.Message, bool, error) {
 	m, ok := p.messages[id]
-	m.Reactions = nil
-	for _, a := range p.amendments {
-		if a.Target == id && a.Kind == chat.AmendReaction && a.Text != "" {
-			m.Reactions = append(m.Reactions, chat.Reaction{From: a.From, Emoji: a.Text})
-		}
-	}
 	return m, ok, nil
 }
 
-func compareAmendments(a, b chat.Amendment) int {
-	return cmp.Or(slices.Compare(a.Target[:], b.Target[:]), cmp.Compare(a.Kind, b.Kind), slices.Compare(a.From[:], b.From[:]))
-}
-
-func (p *projection) Amendment(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) (chat.Amendment, bool, error) {
-	i, ok := slices.BinarySearchFunc(p.amendments, chat.Amendment{Target: target, Kind: kind, From: from}, compareAmendments)
-	if !ok {
-		return chat.Amendment{}, false, nil
-	}
-	return p.amendments[i], true, nil
-}
-
-func (p *projection) Amendments(target wire.MessageID) (all []chat.Amendment, err error) {
-	for _, a := range p.amendments {
-		if a.Target == target {
-			all = append(all, a)
-		}
-	}
-	return all, nil
-}
-
-func (p *projection) Awaiting(id chat.ConversationID) (n int, err error) {
-	for _, a := range p.amendments {
-		if _, ok := p.messages[a.Target]; !ok && a.Conversation == id {
-			n++
-		}
-	}
-	return n, nil
-}
-
-func (p *projection) PutAmendment(a chat.Amendment) error {
-	i, ok := slices.BinarySearchFunc(p.amendments, a, compareAmendments)
-	if ok {
-		p.amendments[i] = a
-	} else {
-		p.amendments = slices.Insert(p.amendments, i, a)
-	}
-	return nil
-}
-
-func (p *projection) RemoveAmendment(a chat.Amendment) error {
-	if i, ok := slices.BinarySearchFunc(p.amendments, a, compareAmendments); ok {
-		p.amendments = slices.Delete(p.amendments, i, i+1)
-	}
-	return nil
-}
-
-func (p *projection) Rewrite(seq chat.Seq, e chat.Event) error {
-	if p.rewrite != nil {
-		p.rewrite(seq, e)
-	}
-	return nil
-}
-
 func (p *projection) PutMessage(m chat.Message) error {
-	m.Reactions = nil // they are amendments
 	p.messages[m.ID] = m
 	return nil
 }

@@ -230,10 +230,10 @@ func (a *Assembly) Finish() error {
 // Close closes the files; what is there stays.
 func (a *Assembly) Close() error { return errors.Join(a.data.Close(), a.tree.Close()) }
 
-// RemoveBlob removes the files of a blob, if no message refers to it, whether it is
-// complete or not. What has them open goes on with what nobody finds any more.
+// RemoveBlob removes what is here of a blob, complete or not, unless a message
+// refers to it. Close its assembly first.
 func (db *DB) RemoveBlob(root [32]byte) error {
-	var known bool
+	known := false
 	err := db.View(func(tx *Tx) (err error) {
 		known, err = tx.MediaKnown(root)
 		return err
@@ -241,7 +241,8 @@ func (db *DB) RemoveBlob(root [32]byte) error {
 	if err != nil || known {
 		return err
 	}
-	for _, suffix := range []string{suffixBlob, suffixTree, suffixPart, suffixHave} {
+	// The data last: a tree alone is no blob.
+	for _, suffix := range []string{suffixPart, suffixHave, suffixTree, suffixBlob} {
 		if err := os.Remove(db.blobPath(root, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("store: %w", err)
 		}

@@ -61,10 +61,13 @@ type DB struct {
 	dir  string
 	seal *sealer
 
-	mu     sync.Mutex // guards conn and stmts: one connection, one user at a time
+	mu     sync.Mutex // guards what follows: one connection, one user at a time
 	conn   *sqlite3.Conn
 	stmts  map[string]*sqlite3.Stmt
 	closed bool
+	// stale means that the write-ahead log holds pages from before something was
+	// erased.
+	stale bool
 }
 
 // Create makes a database in directory dir (made with mode 0700 when absent)
@@ -262,12 +265,26 @@ var migrations = []string{
 		held INTEGER NOT NULL, put BLOB NOT NULL) WITHOUT ROWID;
 	CREATE INDEX cells_envelope ON cells (envelope);
 	CREATE INDEX cells_group ON cells (grp)`,
-	`ALTER TABLE messages ADD COLUMN reply_to BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
+	`ALTER TABLE contacts ADD COLUMN no_receipts INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE contacts ADD COLUMN no_typing INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE contacts ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE messages ADD COLUMN reply_to BLOB NOT NULL DEFAULT x'';
 	ALTER TABLE messages ADD COLUMN edited_at INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE messages ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
-	ALTER TABLE messages ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
-	CREATE TABLE amendments (target BLOB NOT NULL, kind INTEGER NOT NULL, sender BLOB NOT NULL, conversation BLOB NOT NULL, id BLOB NOT NULL,
-		lamport INTEGER NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (target, kind, sender)) WITHOUT ROWID`,
+	ALTER TABLE messages ADD COLUMN deleted_on INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE messages ADD COLUMN deleted_of INTEGER NOT NULL DEFAULT 0;
+	CREATE TABLE changes (target BLOB NOT NULL, kind INTEGER NOT NULL, sender BLOB NOT NULL, conversation BLOB NOT NULL,
+		id BLOB NOT NULL, lamport INTEGER NOT NULL, sent_at INTEGER NOT NULL, text TEXT NOT NULL, seq INTEGER NOT NULL,
+		delivered INTEGER NOT NULL, early INTEGER NOT NULL, PRIMARY KEY (target, kind, sender)) WITHOUT ROWID;
+	CREATE INDEX changes_id ON changes (id);
+	CREATE INDEX changes_early ON changes (conversation) WHERE early = 1;
+	CREATE TABLE forgotten (id BLOB PRIMARY KEY) WITHOUT ROWID;
+	CREATE INDEX outbox_message ON outbox (message);
+	DROP TABLE search;
+	CREATE VIRTUAL TABLE search USING fts5 (words, content='', tokenize="unicode61 remove_diacritics 2");
+	INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+	INSERT INTO search (rowid, words) SELECT n, text || coalesce((SELECT char(10) || group_concat(name, char(10) ORDER BY place)
+		FROM media WHERE message = messages.id), '') FROM messages`,
 }
 
 // migrate brings an older schema up to date, in one transaction.
@@ -329,15 +346,13 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) (err error) {
 		db.rollback()
 		return db.diagnose(err)
 	}
-	if tx.erased {
-		return db.diagnose(db.forget())
+	if db.stale = db.stale || tx.erased; db.stale {
+		// What was erased must not be left in the log. The transaction is durable
+		// whatever comes of this, and it is tried again after the next.
+		db.stale = db.conn.Exec("PRAGMA wal_checkpoint(truncate)") != nil
 	}
 	return nil
 }
-
-// forget has nothing of what was erased stay in the log of writes, which keeps pages
-// as they were before.
-func (db *DB) forget() error { return wrap(db.conn.Exec("PRAGMA wal_checkpoint(truncate)")) }
 
 func (db *DB) rollback() {
 	if !db.conn.GetAutocommit() {

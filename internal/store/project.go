@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/hex"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +29,7 @@ func (f *fixed) bytes(col int, out []byte) {
 	f.err = ErrDamaged
 }
 
-const contactColumns = "SELECT account, device, name, state, reason, verified, added_at, reduced, stale FROM contacts"
+const contactColumns = "SELECT account, device, name, state, reason, verified, added_at, reduced, stale, no_receipts, no_typing, blocked FROM contacts"
 
 func contact(s *sqlite3.Stmt) (c chat.Contact, err error) {
 	f := fixed{s: s}
@@ -42,6 +41,7 @@ func contact(s *sqlite3.Stmt) (c chat.Contact, err error) {
 	c.Verified = s.ColumnBool(5)
 	c.AddedAt = time.UnixMilli(s.ColumnInt64(6)).UTC()
 	c.Reduced, c.Stale = s.ColumnBool(7), s.ColumnBool(8)
+	c.NoReceipts, c.NoTyping, c.Blocked = s.ColumnBool(9), s.ColumnBool(10), s.ColumnBool(11)
 	return c, f.err
 }
 
@@ -68,8 +68,9 @@ func (tx *Tx) Contacts() ([]chat.Contact, error) {
 
 // PutContact inserts or replaces a contact.
 func (tx *Tx) PutContact(c chat.Contact) error {
-	return tx.db.exec("INSERT OR REPLACE INTO contacts (account, device, name, state, reason, verified, added_at, reduced, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		c.Account[:], c.Device[:], c.Name, int(c.State), int(c.Reason), c.Verified, c.AddedAt.UnixMilli(), c.Reduced, c.Stale)
+	return tx.db.exec("INSERT OR REPLACE INTO contacts (account, device, name, state, reason, verified, added_at, reduced, stale, no_receipts, no_typing, blocked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		c.Account[:], c.Device[:], c.Name, int(c.State), int(c.Reason), c.Verified, c.AddedAt.UnixMilli(), c.Reduced, c.Stale,
+		c.NoReceipts, c.NoTyping, c.Blocked)
 }
 
 // Conversation returns a conversation's summary, zero but for its id when new.
@@ -88,7 +89,11 @@ func (tx *Tx) PutConversation(c chat.Conversation) error {
 		c.ID[:], c.Lamport, c.Unread, uint64(c.LastSeq), c.Messages)
 }
 
-const messageColumns = "SELECT id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of, reply_to, edited_at, deleted, hidden FROM messages"
+const (
+	messageFields = "m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq, m.notice, m.boxed_on, m.boxed_of," +
+		" m.reply_to, m.edited_at, m.deleted, m.deleted_on, m.deleted_of"
+	messageColumns = "SELECT " + messageFields + " FROM messages m"
+)
 
 func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	f := fixed{s: s}
@@ -103,12 +108,13 @@ func message(s *sqlite3.Stmt) (m chat.Message, err error) {
 	m.Seq = chat.Seq(s.ColumnInt64(8))
 	m.Notice = chat.Notice(s.ColumnInt(9))
 	m.BoxedOn, m.BoxedOf = s.ColumnInt(10), s.ColumnInt(11)
-	f.bytes(12, m.ReplyTo[:])
+	if len(s.ColumnRawBlob(12)) > 0 {
+		f.bytes(12, m.ReplyTo[:])
+	}
 	if at := s.ColumnInt64(13); at != 0 {
 		m.EditedAt = time.UnixMilli(at).UTC()
 	}
-	m.Deleted, m.DeletedThere = s.ColumnInt(14) > 0, s.ColumnInt(14) > 1
-	m.Hidden = s.ColumnBool(15)
+	m.Deleted, m.DeletedOn, m.DeletedOf = s.ColumnBool(14), s.ColumnInt(15), s.ColumnInt(16)
 	return m, f.err
 }
 
@@ -123,7 +129,10 @@ func (tx *Tx) messages(sql string, args ...any) ([]chat.Message, error) {
 	}, args...)
 	for i := range all {
 		if err == nil {
-			err = errors.Join(tx.readMedia(&all[i]), tx.readReactions(&all[i]))
+			err = tx.readMedia(&all[i])
+		}
+		if err == nil {
+			err = tx.readReactions(&all[i])
 		}
 	}
 	return all, err
@@ -146,31 +155,32 @@ func (tx *Tx) Messages(id chat.ConversationID, before *chat.Message, limit int) 
 	var all []chat.Message
 	var err error
 	if before == nil {
-		all, err = tx.messages(messageColumns+" WHERE conversation = ? AND hidden = 0"+order, id[:], limit)
+		all, err = tx.messages(messageColumns+" WHERE conversation = ?"+order, id[:], limit)
 	} else {
-		all, err = tx.messages(messageColumns+" WHERE conversation = ? AND hidden = 0 AND (lamport, sender, id) < (?, ?, ?)"+order,
+		all, err = tx.messages(messageColumns+" WHERE conversation = ? AND (lamport, sender, id) < (?, ?, ?)"+order,
 			id[:], before.Lamport, before.From[:], before.ID[:], limit)
 	}
 	slices.Reverse(all)
 	return all, err
 }
 
-// MessagesAfter returns the oldest limit messages of a conversation after one.
+// MessagesAfter returns the first limit messages of a conversation after a message,
+// oldest first.
 func (tx *Tx) MessagesAfter(id chat.ConversationID, after *chat.Message, limit int) ([]chat.Message, error) {
-	return tx.messages(messageColumns+" WHERE conversation = ? AND hidden = 0 AND (lamport, sender, id) > (?, ?, ?) ORDER BY lamport, sender, id LIMIT ?",
+	return tx.messages(messageColumns+" WHERE conversation = ? AND (lamport, sender, id) > (?, ?, ?) ORDER BY lamport, sender, id LIMIT ?",
 		id[:], after.Lamport, after.From[:], after.ID[:], limit)
 }
 
 // Unread returns up to limit ids of messages of others not yet read, oldest
 // first.
 func (tx *Tx) Unread(id chat.ConversationID, limit int) ([]wire.MessageID, error) {
-	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender = ?1 AND state < 3 ORDER BY lamport LIMIT ?2", id[:], limit)
+	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender = ?1 AND state < 3 AND deleted = 0 ORDER BY lamport LIMIT ?2", id[:], limit)
 }
 
 // Undelivered returns the ids of own messages not known to be delivered, oldest
 // first.
 func (tx *Tx) Undelivered(id chat.ConversationID) ([]wire.MessageID, error) {
-	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender <> ?1 AND state IN (1, 4, 5) ORDER BY lamport", id[:])
+	return tx.ids("SELECT id FROM messages WHERE conversation = ?1 AND sender <> ?1 AND state IN (1, 4, 5) AND deleted = 0 ORDER BY lamport", id[:])
 }
 
 func (tx *Tx) ids(sql string, args ...any) ([]wire.MessageID, error) {
@@ -188,13 +198,22 @@ func (tx *Tx) ids(sql string, args ...any) ([]wire.MessageID, error) {
 // Search returns up to limit messages that hold every word of query, the best
 // match first. A word ending in * matches its beginnings.
 func (tx *Tx) Search(query string, limit int) ([]chat.Message, error) {
+	return tx.SearchIn(nil, query, 0, limit)
+}
+
+// SearchIn is [Tx.Search] in one conversation, nil for all, without the best offset
+// messages.
+func (tx *Tx) SearchIn(in *chat.ConversationID, query string, offset, limit int) ([]chat.Message, error) {
 	match := searchTerms(query)
 	if match == "" {
 		return nil, nil
 	}
-	const sql = "SELECT m.id, m.conversation, m.sender, m.device, m.lamport, m.sent_at, m.text, m.state, m.seq, m.notice, m.boxed_on, m.boxed_of, m.reply_to, m.edited_at, m.deleted, m.hidden" +
-		" FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ? ORDER BY search.rank, m.n DESC LIMIT ?"
-	return tx.messages(sql, match, limit)
+	const sql = "SELECT " + messageFields + " FROM search JOIN messages m ON m.n = search.rowid WHERE search MATCH ?"
+	const order = " ORDER BY search.rank, m.n DESC LIMIT ? OFFSET ?"
+	if in != nil {
+		return tx.messages(sql+" AND m.conversation = ?"+order, match, in[:], limit, offset)
+	}
+	return tx.messages(sql+order, match, limit, offset)
 }
 
 // searchTerms makes an FTS5 query of a person's words: each word quoted, so
@@ -216,38 +235,34 @@ func searchTerms(query string) string {
 	return strings.Join(terms, " ")
 }
 
-// PutMessage inserts m or replaces the message of the same id. Of the attachments of
-// one that is there only their absence is taken over.
+// PutMessage inserts m or replaces the message of the same id. Its reactions are
+// changes of their own.
 func (tx *Tx) PutMessage(m chat.Message) error {
-	var n int64
-	var text string
-	err := tx.db.one("SELECT n, text FROM messages WHERE id = ?", func(s *sqlite3.Stmt) { n, text = s.ColumnInt64(0), s.ColumnText(1) }, m.ID[:])
+	n, before, err := tx.row(m.ID)
 	if err != nil {
 		return err
 	}
-	var edited int64
-	if !m.EditedAt.IsZero() {
-		edited = m.EditedAt.UnixMilli()
-	}
-	deleted := 0
-	if m.Deleted {
-		deleted = 1
-		if m.DeletedThere {
-			deleted = 2
-		}
-	}
 	if n != 0 {
-		err := tx.db.exec("UPDATE messages SET state = ?, boxed_on = ?, boxed_of = ?, text = ?, reply_to = ?, edited_at = ?, deleted = ?, hidden = ? WHERE n = ?",
-			int(m.State), m.BoxedOn, m.BoxedOf, m.Text, m.ReplyTo[:], edited, deleted, m.Hidden, n)
-		if err != nil || m.Text == text && !m.Gone() {
+		err = tx.db.exec("UPDATE messages SET text = ?, state = ?, boxed_on = ?, boxed_of = ?, reply_to = ?, edited_at = ?, deleted = ?, deleted_on = ?, deleted_of = ? WHERE n = ?",
+			m.Text, int(m.State), m.BoxedOn, m.BoxedOf, replyTo(&m), editedAt(&m), m.Deleted, m.DeletedOn, m.DeletedOf, n)
+		if err != nil || words(&m) == words(&before) {
 			return err
 		}
-		return tx.reword(n, &m)
+		if err := tx.unindex(n, &before); err != nil {
+			return err
+		}
+		if len(m.Media) < len(before.Media) { // it is deleted: files never change otherwise
+			if err := tx.db.exec("DELETE FROM media WHERE message = ?", m.ID[:]); err != nil {
+				return err
+			}
+		}
+		return tx.index(n, &m)
 	}
-	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of, reply_to, edited_at, deleted, hidden) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	err = tx.db.exec("INSERT INTO messages (id, conversation, sender, device, lamport, sent_at, text, state, seq, notice, boxed_on, boxed_of,"+
+		" reply_to, edited_at, deleted, deleted_on, deleted_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		m.ID[:], m.Conversation[:], m.From[:], m.Device[:], m.Lamport, m.SentAt.UnixMilli(), m.Text, int(m.State), uint64(m.Seq), int(m.Notice), m.BoxedOn, m.BoxedOf,
-		m.ReplyTo[:], edited, deleted, m.Hidden)
-	if err != nil || m.Gone() {
+		replyTo(&m), editedAt(&m), m.Deleted, m.DeletedOn, m.DeletedOf)
+	if err != nil {
 		return err
 	}
 	n = tx.db.conn.LastInsertRowID()
@@ -256,36 +271,56 @@ func (tx *Tx) PutMessage(m chat.Message) error {
 			return err
 		}
 	}
+	if err := tx.notEarly(m.ID); err != nil {
+		return err
+	}
 	return tx.index(n, &m)
 }
 
-// index has a message found by its words.
-func (tx *Tx) index(n int64, m *chat.Message) error {
-	words := []string{m.Text}
-	for _, a := range m.Media {
-		words = append(words, a.Name)
+// row finds a message's row, 0 when there is none, and what is indexed of it.
+func (tx *Tx) row(id wire.MessageID) (n int64, m chat.Message, err error) {
+	err = tx.db.one("SELECT n, text FROM messages WHERE id = ?", func(s *sqlite3.Stmt) {
+		n, m.Text = s.ColumnInt64(0), s.ColumnText(1)
+	}, id[:])
+	if err != nil || n == 0 {
+		return n, m, err
 	}
-	return tx.db.exec("INSERT INTO search (rowid, words) VALUES (?, ?)", n, strings.Join(words, "\n"))
+	err = tx.db.one("SELECT name FROM media WHERE message = ? ORDER BY place", func(s *sqlite3.Stmt) {
+		m.Media = append(m.Media, chat.Media{Attachment: wire.Attachment{Name: s.ColumnText(0)}})
+	}, id[:])
+	return n, m, err
 }
 
-// reword has a message found by other words from now on, or not at all. The index keeps
-// old words until it is merged, so it is.
-func (tx *Tx) reword(n int64, m *chat.Message) error {
-	tx.erased = true
-	if err := tx.db.exec("DELETE FROM search WHERE rowid = ?", n); err != nil {
-		return err
+// words is what is found of a message.
+func words(m *chat.Message) string {
+	all := []string{m.Text}
+	for _, a := range m.Media {
+		all = append(all, a.Name)
 	}
-	if !m.Gone() {
-		if err := tx.index(n, m); err != nil {
-			return err
-		}
-	} else if err := tx.db.exec("DELETE FROM media WHERE message = ?", m.ID[:]); err != nil {
-		return err
+	return strings.Join(all, "\n")
+}
+
+func (tx *Tx) index(n int64, m *chat.Message) error {
+	return tx.db.exec("INSERT INTO search (rowid, words) VALUES (?, ?)", n, words(m))
+}
+
+// unindex takes a message out of the index, which has to be told what it holds.
+func (tx *Tx) unindex(n int64, m *chat.Message) error {
+	return tx.db.exec("INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)", n, words(m))
+}
+
+func replyTo(m *chat.Message) []byte {
+	if m.ReplyTo == (wire.MessageID{}) {
+		return []byte{}
 	}
-	if tx.repeating {
-		return nil
+	return m.ReplyTo[:]
+}
+
+func editedAt(m *chat.Message) int64 {
+	if m.EditedAt.IsZero() {
+		return 0
 	}
-	return tx.db.exec("INSERT INTO search (search) VALUES ('optimize')")
+	return m.EditedAt.UnixMilli()
 }
 
 func (tx *Tx) putMedia(id wire.MessageID, place int, a chat.Media) error {
@@ -347,69 +382,4 @@ func (tx *Tx) MessagesLike(prefix string, limit int) ([]chat.Message, error) {
 // WithRoot returns the messages that have an attachment with this blob root.
 func (tx *Tx) WithRoot(root [32]byte) ([]chat.Message, error) {
 	return tx.messages(messageColumns+" WHERE id IN (SELECT message FROM media WHERE root = ?)", root[:])
-}
-
-const amendmentColumns = "SELECT target, kind, sender, conversation, id, lamport, at, text, seq FROM amendments"
-
-func (tx *Tx) amendments(sql string, args ...any) ([]chat.Amendment, error) {
-	var all []chat.Amendment
-	err := tx.db.run(sql, func(s *sqlite3.Stmt) error {
-		f := fixed{s: s}
-		var a chat.Amendment
-		f.bytes(0, a.Target[:])
-		a.Kind = chat.AmendmentKind(s.ColumnInt(1))
-		f.bytes(2, a.From[:])
-		f.bytes(3, a.Conversation[:])
-		f.bytes(4, a.ID[:])
-		a.Lamport = uint64(s.ColumnInt64(5))
-		a.At = time.UnixMilli(s.ColumnInt64(6)).UTC()
-		a.Text = s.ColumnText(7)
-		a.Seq = chat.Seq(s.ColumnInt64(8))
-		all = append(all, a)
-		return f.err
-	}, args...)
-	return all, err
-}
-
-// Amendment returns what somebody last said of a message in a way.
-func (tx *Tx) Amendment(target wire.MessageID, kind chat.AmendmentKind, from identity.AccountID) (a chat.Amendment, ok bool, err error) {
-	all, err := tx.amendments(amendmentColumns+" WHERE target = ? AND kind = ? AND sender = ?", target[:], int(kind), from[:])
-	if err != nil || len(all) == 0 {
-		return a, false, err
-	}
-	return all[0], true, nil
-}
-
-// Amendments returns all that was said of a message, in order of kind and account.
-func (tx *Tx) Amendments(target wire.MessageID) ([]chat.Amendment, error) {
-	return tx.amendments(amendmentColumns+" WHERE target = ? ORDER BY kind, sender", target[:])
-}
-
-// Awaiting counts what was said in a conversation of messages that are not here.
-func (tx *Tx) Awaiting(id chat.ConversationID) (n int, err error) {
-	err = tx.db.one("SELECT count(*) FROM amendments a WHERE conversation = ? AND NOT EXISTS (SELECT 1 FROM messages WHERE id = a.target)",
-		func(s *sqlite3.Stmt) { n = s.ColumnInt(0) }, id[:])
-	return n, err
-}
-
-// PutAmendment inserts or replaces what somebody said of a message in a way.
-func (tx *Tx) PutAmendment(a chat.Amendment) error {
-	return tx.db.exec("INSERT OR REPLACE INTO amendments (target, kind, sender, conversation, id, lamport, at, text, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		a.Target[:], int(a.Kind), a.From[:], a.Conversation[:], a.ID[:], a.Lamport, a.At.UnixMilli(), a.Text, uint64(a.Seq))
-}
-
-// RemoveAmendment forgets it.
-func (tx *Tx) RemoveAmendment(a chat.Amendment) error {
-	return tx.db.exec("DELETE FROM amendments WHERE target = ? AND kind = ? AND sender = ?", a.Target[:], int(a.Kind), a.From[:])
-}
-
-func (tx *Tx) readReactions(m *chat.Message) error {
-	return tx.db.run("SELECT sender, text FROM amendments WHERE target = ? AND kind = 2 AND text <> '' ORDER BY sender", func(s *sqlite3.Stmt) error {
-		f := fixed{s: s}
-		var r chat.Reaction
-		f.bytes(0, r.From[:])
-		r.Emoji = s.ColumnText(1)
-		m.Reactions = append(m.Reactions, r)
-		return f.err
-	}, m.ID[:])
 }

@@ -23,6 +23,7 @@ CREATE TABLE outbox (
   message BLOB NOT NULL
 );
 CREATE INDEX outbox_device ON outbox (device);
+CREATE INDEX outbox_message ON outbox (message);
 -- What boxes on relays hold or are to hold, for as long as its envelope waits.
 CREATE TABLE cells (
   box      BLOB PRIMARY KEY,
@@ -59,7 +60,10 @@ CREATE TABLE contacts (
   verified INTEGER NOT NULL,
   added_at INTEGER NOT NULL,
   reduced  INTEGER NOT NULL DEFAULT 0,
-  stale    INTEGER NOT NULL DEFAULT 0
+  stale    INTEGER NOT NULL DEFAULT 0,
+  no_receipts INTEGER NOT NULL DEFAULT 0,
+  no_typing   INTEGER NOT NULL DEFAULT 0,
+  blocked     INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE conversations (
   id       BLOB PRIMARY KEY,
@@ -82,27 +86,14 @@ CREATE TABLE messages (
   notice       INTEGER NOT NULL DEFAULT 0,
   boxed_on     INTEGER NOT NULL DEFAULT 0,
   boxed_of     INTEGER NOT NULL DEFAULT 0,
-  reply_to     BLOB NOT NULL DEFAULT x'00000000000000000000000000000000',
+  reply_to     BLOB NOT NULL DEFAULT x'',
   edited_at    INTEGER NOT NULL DEFAULT 0,
   deleted      INTEGER NOT NULL DEFAULT 0,
-  hidden       INTEGER NOT NULL DEFAULT 0
+  deleted_on   INTEGER NOT NULL DEFAULT 0,
+  deleted_of   INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX messages_order ON messages (conversation, lamport, sender, id);
 CREATE INDEX messages_unread ON messages (conversation, sender, lamport) WHERE state < 3;
--- What was said about messages, which need not be there: of each person the last of
--- a kind.
-CREATE TABLE amendments (
-  target       BLOB NOT NULL,
-  kind         INTEGER NOT NULL,
-  sender       BLOB NOT NULL,
-  conversation BLOB NOT NULL,
-  id           BLOB NOT NULL,
-  lamport      INTEGER NOT NULL,
-  at           INTEGER NOT NULL,
-  text         TEXT NOT NULL,
-  seq          INTEGER NOT NULL,
-  PRIMARY KEY (target, kind, sender)
-) WITHOUT ROWID;
 CREATE TABLE media (
   message BLOB NOT NULL,
   place   INTEGER NOT NULL,
@@ -114,6 +105,30 @@ CREATE TABLE media (
   PRIMARY KEY (message, place)
 ) WITHOUT ROWID;
 CREATE INDEX media_root ON media (root);
+-- The last of each kind that somebody did to a message. Early: the message is not
+-- here.
+CREATE TABLE changes (
+  target       BLOB NOT NULL,
+  kind         INTEGER NOT NULL,
+  sender       BLOB NOT NULL,
+  conversation BLOB NOT NULL,
+  id           BLOB NOT NULL,
+  lamport      INTEGER NOT NULL,
+  sent_at      INTEGER NOT NULL,
+  text         TEXT NOT NULL,
+  seq          INTEGER NOT NULL,
+  delivered    INTEGER NOT NULL,
+  early        INTEGER NOT NULL,
+  PRIMARY KEY (target, kind, sender)
+) WITHOUT ROWID;
+CREATE INDEX changes_id ON changes (id);
+CREATE INDEX changes_early ON changes (conversation) WHERE early = 1;
+-- Messages the person deleted for herself, which must not come back.
+CREATE TABLE forgotten (
+  id BLOB PRIMARY KEY
+) WITHOUT ROWID;
+-- What is taken out of it leaves no trace, unlike with contentless_delete.
 CREATE VIRTUAL TABLE search USING fts5 (
-  words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2"
+  words, content='', tokenize="unicode61 remove_diacritics 2"
 );
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);

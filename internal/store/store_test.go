@@ -75,6 +75,12 @@ func message(id byte, text string, roots ...byte) chat.MessageAdded {
 	return chat.MessageAdded{Message: m}
 }
 
+// changed is what account 7 does to a message.
+func changed(kind chat.ChangeKind, target, id byte, text string) chat.MessageChanged {
+	return chat.MessageChanged{Change: chat.Change{Kind: kind, Conversation: chat.With(account(7)), Target: wire.MessageID{target}, From: account(7),
+		ID: wire.MessageID{id}, Lamport: uint64(id), SentAt: now, Text: text}}
+}
+
 func contactAdded() chat.ContactAdded {
 	return chat.ContactAdded{Contact: chat.Contact{Account: account(7), Device: identity.DeviceID{7}, Name: "bob", State: chat.ContactEstablished, AddedAt: now}}
 }
@@ -176,14 +182,26 @@ func TestStore_ST04_rebuiltProjectionsEqualIncremental(t *testing.T) {
 	db := open(t, found(t))
 	apply(t, db, &engine.Update{Events: []chat.Event{contactAdded(), message(1, "one"), message(3, "three", 5), message(2, "two", 5, 6),
 		chat.MessagesMarked{Conversation: chat.With(account(7)), IDs: []wire.MessageID{{1}, {2}}, State: chat.Read, Received: true},
-		chat.MediaStored{Root: [32]byte{5}}, chat.ContactVerified{Account: account(7), Verified: true}}})
+		chat.MediaStored{Root: [32]byte{5}}, chat.ContactVerified{Account: account(7), Verified: true},
+		message(4, "taken back", 8), message(5, "for me alone", 9),
+		changed(chat.Edit, 1, 20, "to be replaced"), changed(chat.Edit, 1, 21, "ten"), changed(chat.React, 3, 22, "👍"),
+		changed(chat.React, 4, 23, "👎"), changed(chat.Edit, 4, 24, "t edited"), changed(chat.Deletion, 4, 25, ""),
+		changed(chat.React, 99, 26, "🤷"), chat.MessagesForgotten{Conversation: chat.With(account(7)), IDs: []wire.MessageID{{5}}},
+		chat.ContactConfigured{Account: account(7), Name: "rob", NoTyping: true}}})
 	snapshot := func() (s []any) {
 		db.View(func(tx *store.Tx) error {
 			contacts, _ := tx.Contacts()
 			conv, _ := tx.Conversation(chat.With(account(7)))
 			messages, _ := tx.Messages(chat.With(account(7)), nil, 10)
 			found, _ := tx.Search("t*", 10)
-			s = []any{contacts, conv, messages, found}
+			var changes []chat.Change
+			for _, id := range []byte{1, 2, 3, 4, 5, 99} {
+				some, _ := tx.Changes(wire.MessageID{id})
+				changes = append(changes, some...)
+			}
+			early, _ := tx.EarlyChanges(chat.With(account(7)))
+			gone, _ := tx.Forgotten(wire.MessageID{5})
+			s = []any{contacts, conv, messages, found, changes, early, gone}
 			return nil
 		})
 		return s
@@ -194,7 +212,13 @@ func TestStore_ST04_rebuiltProjectionsEqualIncremental(t *testing.T) {
 		t.Fatalf("rebuilt:\n%v\nincremental:\n%v", after, before)
 	}
 	messages := before[2].([]chat.Message)
-	if len(messages) != 3 || messages[0].Text != "one" || messages[2].Text != "three" || messages[0].State != chat.Read || !messages[2].Media[0].Stored {
+	if before[5] != 1 || before[6] != true {
+		t.Errorf("%v changes wait, forgotten %v", before[5], before[6])
+	}
+	if m := messages[3]; !m.Deleted || m.Text != "" || m.Media != nil || m.Reactions != nil || !m.EditedAt.IsZero() {
+		t.Errorf("deleted: %+v", m)
+	}
+	if len(messages) != 4 || messages[0].Text != "ten" || messages[0].EditedAt.IsZero() || messages[2].Reactions[0].Emoji != "👍" || messages[2].Text != "three" || messages[0].State != chat.Read || !messages[2].Media[0].Stored {
 		t.Errorf("%+v", messages)
 	}
 }
@@ -443,6 +467,45 @@ func TestStore_ST11_closedStoreRefuses(t *testing.T) {
 	}
 }
 
+// toVersion3 takes away what version 4 of the schema added.
+const toVersion3 = `DROP TABLE changes; DROP TABLE forgotten; DROP INDEX outbox_message; DROP TABLE search;
+	CREATE VIRTUAL TABLE search USING fts5 (words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2");
+	INSERT INTO search (rowid, words) SELECT n, text FROM messages;
+	ALTER TABLE contacts DROP COLUMN no_receipts; ALTER TABLE contacts DROP COLUMN no_typing; ALTER TABLE contacts DROP COLUMN blocked;
+	ALTER TABLE messages DROP COLUMN reply_to; ALTER TABLE messages DROP COLUMN edited_at; ALTER TABLE messages DROP COLUMN deleted;
+	ALTER TABLE messages DROP COLUMN deleted_on; ALTER TABLE messages DROP COLUMN deleted_of; PRAGMA user_version=3`
+
+// TestStore_ST13_version3IsBroughtUpToDate: messages of before can be found, edited
+// and deleted, and projections rebuilt are the same.
+func TestStore_ST13_version3IsBroughtUpToDate(t *testing.T) {
+	dir := found(t)
+	db := open(t, dir)
+	apply(t, db, &engine.Update{Events: []chat.Event{contactAdded(), message(1, "walnut", 5, 6), message(2, "vermilion")}})
+	if err := db.Exec(toVersion3); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+
+	db = open(t, dir)
+	find := func(words string, want int) {
+		t.Helper()
+		db.View(func(tx *store.Tx) error {
+			if all, err := tx.Search(words, 10); err != nil || len(all) != want {
+				t.Errorf("search %q: %d, %v, want %d", words, len(all), err, want)
+			}
+			return nil
+		})
+	}
+	find("walnut holiday.jpg", 1)
+	apply(t, db, &engine.Update{Events: []chat.Event{changed(chat.Edit, 1, 10, "umbrella"), changed(chat.Deletion, 2, 11, "")}})
+	find("walnut", 0)
+	find("umbrella holiday.jpg", 1)
+	find("vermilion", 0)
+	update(t, db, func(tx *store.Tx) error { return tx.Rebuild() })
+	find("umbrella holiday.jpg", 1)
+	find("vermilion", 0)
+}
+
 // TestStore_ST13_olderSchemaIsBroughtUpToDate opens a database as version 1 left
 // it: what was in it is there, and what is new can be written.
 func TestStore_ST13_olderSchemaIsBroughtUpToDate(t *testing.T) {
@@ -450,11 +513,9 @@ func TestStore_ST13_olderSchemaIsBroughtUpToDate(t *testing.T) {
 	db := open(t, dir)
 	c := chat.Contact{Account: identity.AccountID{1}, Device: identity.DeviceID{2}, Name: "Bob", State: chat.ContactEstablished, AddedAt: now}
 	apply(t, db, &engine.Update{Events: []chat.Event{chat.ContactAdded{Contact: c}}})
-	if err := db.Exec(`ALTER TABLE contacts DROP COLUMN reduced; ALTER TABLE contacts DROP COLUMN stale;
+	if err := db.Exec(toVersion3 + `; ALTER TABLE contacts DROP COLUMN reduced; ALTER TABLE contacts DROP COLUMN stale;
 		ALTER TABLE messages DROP COLUMN notice; ALTER TABLE messages DROP COLUMN boxed_on;
-		ALTER TABLE messages DROP COLUMN boxed_of; DROP TABLE cells;
-		ALTER TABLE messages DROP COLUMN reply_to; ALTER TABLE messages DROP COLUMN edited_at;
-		ALTER TABLE messages DROP COLUMN deleted; ALTER TABLE messages DROP COLUMN hidden; DROP TABLE amendments; PRAGMA user_version=1`); err != nil {
+		ALTER TABLE messages DROP COLUMN boxed_of; DROP TABLE cells; PRAGMA user_version=1`); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()

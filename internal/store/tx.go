@@ -15,9 +15,8 @@ import (
 // Tx is one transaction: the engine's View of what is stored, with what this
 // transaction has written so far. It ends with the function it was given to.
 type Tx struct {
-	db        *DB
-	repeating bool // the log is folded again: it is not to be changed by that
-	erased    bool // something was taken back that is to leave no trace
+	db     *DB
+	erased bool // something that people said was erased
 }
 
 var _ engine.View = (*Tx)(nil)
@@ -317,30 +316,15 @@ func (tx *Tx) PutSetting(name, value string) error {
 	return tx.db.exec("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", name, value)
 }
 
-// Rewrite has the log hold another event at a place, or none; what was there is
-// erased. While the log is folded again it does nothing.
-func (tx *Tx) Rewrite(seq chat.Seq, e chat.Event) error {
-	if tx.repeating {
-		return nil
-	}
-	if e == nil {
-		return tx.db.exec("DELETE FROM log WHERE seq = ?", uint64(seq))
-	}
-	body, err := chat.MarshalEvent(e)
-	if err != nil {
-		return err
-	}
-	return tx.db.exec("UPDATE log SET sealed = ? WHERE seq = ?", tx.db.seal.seal("log", "", uint64(seq), body), uint64(seq))
-}
-
 // Rebuild drops every projection and folds the log again from the start.
 func (tx *Tx) Rebuild() error {
-	tx.repeating = true
-	defer func() { tx.repeating = false }()
-	for _, table := range []string{"contacts", "conversations", "messages", "amendments", "media", "search"} {
+	for _, table := range []string{"contacts", "conversations", "messages", "media", "changes", "forgotten"} {
 		if err := tx.db.exec("DELETE FROM " + table); err != nil {
 			return err
 		}
+	}
+	if err := tx.db.exec("INSERT INTO search (search) VALUES ('delete-all')"); err != nil {
+		return err
 	}
 	var after chat.Seq
 	for {

@@ -45,9 +45,6 @@ type Want struct {
 	From Source
 }
 
-// Forget says that a blob is not wanted any more.
-type Forget struct{ Root [32]byte }
-
 // Lose says that a source has a blob no more.
 type Lose struct {
 	Root [32]byte
@@ -90,6 +87,9 @@ type Finished struct{ Root [32]byte }
 
 // Broken answers [Open] or [Finish]: the disk failed; start again later.
 type Broken struct{ Root [32]byte }
+
+// Forget gives a blob up: no message refers to it any more.
+type Forget struct{ Root [32]byte }
 
 // Up and Down say that a device can or can no longer be asked; deposits always can.
 type Up struct{ Peer wire.PeerID }
@@ -219,14 +219,12 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 			b.sources = slices.DeleteFunc(b.sources, func(s *source) bool { return s.Source == in.From })
 		}
 	case Forget:
-		if m.blobs[in.Root] != nil {
+		if b, ok := m.blobs[in.Root]; ok {
+			m.flights -= len(b.flying)
 			m.remove(in.Root)
 			effects = append(effects, Close(in))
 		}
 	case Opened:
-		if m.blobs[in.Root] == nil { // forgotten meanwhile
-			effects = append(effects, Close{Root: in.Root})
-		}
 		m.opened(in)
 	case Stored:
 		m.stored(in.Chunk)

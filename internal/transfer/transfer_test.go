@@ -340,3 +340,32 @@ func FuzzActions(f *testing.F) {
 		}
 	})
 }
+
+// TestTransfer_forgottenBlobsMakeRoom: a blob that is given up is closed, what was
+// on its way for it counts no more, and what comes of it changes nothing.
+func TestTransfer_forgottenBlobsMakeRoom(t *testing.T) {
+	w := newWorld(t)
+	w.step(transfer.Up{Peer: bob})
+	ref := blob(t, 1, 2*transfer.MaxFetches)
+	w.step(transfer.Want{Ref: ref, From: device(bob)})
+	if len(w.flying) != transfer.MaxFetches {
+		t.Fatalf("%d fetches", len(w.flying))
+	}
+	late := w.flying
+	w.flying = nil
+	w.step(transfer.Forget{Root: ref.Root})
+	w.step(transfer.Forget{Root: ref.Root})
+	if w.open[ref.Root] || w.m.Len() != 0 {
+		t.Error("it is open still")
+	}
+	w.step(transfer.Want{Ref: blob(t, 2, 2*transfer.MaxFetches), From: device(bob)})
+	if len(w.flying) != transfer.MaxFetches {
+		t.Errorf("%d fetches of the next", len(w.flying))
+	}
+	w.step(transfer.Stored{Chunk: late[0].Chunk})
+	w.step(transfer.Failed{Chunk: late[1].Chunk, From: late[1].From, Fault: transfer.Lost})
+	w.step(transfer.Finished{Root: ref.Root})
+	if len(w.flying) != transfer.MaxFetches || len(w.done) != 0 {
+		t.Errorf("%d fetches, %d done", len(w.flying), len(w.done))
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -17,8 +16,8 @@ import (
 type MessageID [16]byte
 
 // Content is what one device tells another inside a session. Exactly one of
-// Hello, Message, Receipt, Boxes, Nothing, Deposit, Stored, Edit, Deletion and Reaction is set; all are
-// nil when the content came from a newer version that says something this one does not know.
+// Hello, Message, Receipt, Boxes, Nothing, Deposit, Stored, Edit, Deletion, Reaction and Typing is set; all
+// are nil when the content came from a newer version that says something this one does not know.
 type Content struct {
 	ID      MessageID
 	Lamport uint64    // causal order within the conversation
@@ -35,24 +34,32 @@ type Content struct {
 	Nothing bool // there is only something to acknowledge
 	Deposit *Deposit
 	Stored  [][32]byte // roots of files that are complete here; at most [MaxStored]
-	Edit    *Edit
-	// Deletion names earlier messages of the sender's that are to be forgotten; 1 to
-	// [MaxDeleted].
-	Deletion []MessageID
+	// What is done to messages that were said: content.md, section 6.
+	Edit     *Edit
+	Deletion []Deleted // 1 to [MaxDeleted]
 	Reaction *Reaction
+	Typing   bool // the person is writing
 }
 
-// Edit gives an earlier message of the sender's another text.
+// Edit gives a message of the sender's another text.
 type Edit struct {
-	Of   MessageID
-	Text string // 1 to [MaxText] bytes
+	Target MessageID
+	Text   string // at most [MaxText]; empty leaves only the message's files
 }
 
-// Reaction is what the sender feels about an earlier message of anybody's. An empty
-// Emoji takes back what was felt before.
+// Deleted names a message of the sender's that is to be gone, and what is left of
+// it: its place in the conversation, for a device that never had it.
+type Deleted struct {
+	Target  MessageID
+	Lamport uint64
+	SentAt  time.Time
+}
+
+// Reaction is what the sender thinks of a message: one emoji, or nothing to take
+// back what was said before.
 type Reaction struct {
-	Of    MessageID
-	Emoji string // must satisfy [ValidEmoji]
+	Target MessageID
+	Emoji  string // see [ValidEmoji]
 }
 
 // Boxes says where the sender's boxes for this device are from now on.
@@ -85,11 +92,9 @@ type Hello struct {
 
 // Message is what a person says: text, attachments, or both.
 type Message struct {
-	Text  string
-	Media []Attachment
-	// ReplyTo is the message this one answers; zero: none. It may be one the
-	// reader does not have.
-	ReplyTo MessageID
+	Text    string
+	Media   []Attachment
+	ReplyTo MessageID // the message it answers; zero for none
 }
 
 // Attachment is a pointer to media and what its sender says about it. Name
@@ -153,16 +158,8 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 			Root: d.Ref.Root[:], Length: uint64(d.Ref.Length), Key: d.Key[:], Hour: d.Hour, Ids: slicesOf(d.IDs)}}
 	case c.Stored != nil:
 		pb.Body = &contentpb.Content_Stored{Stored: &contentpb.Stored{Roots: slicesOf(c.Stored)}}
-	case c.Edit != nil:
-		pb.Body = &contentpb.Content_Edit{Edit: &contentpb.Edit{Of: c.Edit.Of[:], Text: c.Edit.Text}}
-	case c.Deletion != nil:
-		d := &contentpb.Deletion{}
-		for _, id := range c.Deletion {
-			d.Ids = append(d.Ids, id[:])
-		}
-		pb.Body = &contentpb.Content_Deletion{Deletion: d}
-	case c.Reaction != nil:
-		pb.Body = &contentpb.Content_Reaction{Reaction: &contentpb.Reaction{Of: c.Reaction.Of[:], Emoji: c.Reaction.Emoji}}
+	default:
+		changeToPB(pb, c)
 	}
 	out, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, pb)
 	if err != nil || len(out)-len(b) > MaxContent {
@@ -241,25 +238,10 @@ func ParseContent(b []byte) (*Content, error) {
 			return nil, err
 		}
 		c.Stored = roots
-	case *contentpb.Content_Edit:
-		if len(body.Edit.GetOf()) != len(MessageID{}) {
-			return nil, ErrMalformed
-		}
-		c.Edit = &Edit{Of: MessageID(body.Edit.GetOf()), Text: body.Edit.GetText()}
-	case *contentpb.Content_Deletion:
-		for _, id := range body.Deletion.GetIds() {
-			if len(id) != len(MessageID{}) {
-				return nil, ErrMalformed
-			}
-			c.Deletion = append(c.Deletion, MessageID(id))
-		}
-	case *contentpb.Content_Reaction:
-		if len(body.Reaction.GetOf()) != len(MessageID{}) {
-			return nil, ErrMalformed
-		}
-		c.Reaction = &Reaction{Of: MessageID(body.Reaction.GetOf()), Emoji: body.Reaction.GetEmoji()}
 	default:
-		return c, nil
+		if known, err := parseChange(c, &pb); !known || err != nil {
+			return c, err
+		}
 	}
 	if !c.valid() {
 		return nil, ErrMalformed
@@ -328,11 +310,6 @@ func (b *Boxes) valid() bool {
 
 func parseMessage(pb *contentpb.Message) (*Message, error) {
 	m := &Message{Text: pb.GetText()}
-	if len(pb.GetReplyTo()) == len(m.ReplyTo) {
-		m.ReplyTo = MessageID(pb.GetReplyTo())
-	} else if len(pb.GetReplyTo()) != 0 {
-		return nil, ErrMalformed
-	}
 	if len(pb.GetMedia()) > MaxAttachments {
 		return nil, ErrMalformed
 	}
@@ -342,6 +319,12 @@ func parseMessage(pb *contentpb.Message) (*Message, error) {
 			return nil, ErrMalformed
 		}
 		m.Media = append(m.Media, Attachment{Pointer: p, Name: a.GetName(), Type: a.GetType()})
+	}
+	if len(pb.GetReplyTo()) > 0 {
+		var err error
+		if m.ReplyTo, err = messageID(pb.GetReplyTo()); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }
@@ -376,21 +359,8 @@ func (c *Content) valid() bool {
 		return len(c.Deposit.IDs) > 0 && len(c.Deposit.IDs) <= MaxDepositIDs
 	case c.Stored != nil:
 		return len(c.Stored) > 0 && len(c.Stored) <= MaxStored
-	case c.Edit != nil:
-		return len(c.Edit.Text) > 0 && len(c.Edit.Text) <= MaxText && utf8.ValidString(c.Edit.Text)
-	case c.Deletion != nil:
-		return len(c.Deletion) > 0 && len(c.Deletion) <= MaxDeleted
-	case c.Reaction != nil:
-		return c.Reaction.Emoji == "" || ValidEmoji(c.Reaction.Emoji)
 	}
-	return false
-}
-
-// ValidEmoji reports whether s may be a reaction: 1 to [MaxEmoji] bytes of UTF-8
-// without white space, control characters or marks nobody sees, but those that join
-// emoji.
-func ValidEmoji(s string) bool {
-	return s != "" && len(s) <= MaxEmoji && printable(s) && !strings.ContainsFunc(s, unicode.IsSpace)
+	return c.validChange()
 }
 
 func (m *Message) valid() bool {

@@ -37,13 +37,12 @@ const (
 	MaxDepositIDs = 16
 	// MaxStored is how many files one content may say are complete.
 	MaxStored = 64
-	// MaxDeleted is how many messages one content may delete.
-	MaxDeleted = 64
-	// MaxEmoji is the longest reaction in bytes of UTF-8: a family of four with
-	// their skins has 41.
-	MaxEmoji = 64
 	// MaxReceipts is how many message ids one receipt may name.
 	MaxReceipts = 1024
+	// MaxDeleted is how many messages one deletion may name.
+	MaxDeleted = 256
+	// MaxEmoji is the longest reaction in bytes of UTF-8.
+	MaxEmoji = 64
 	// MaxLamport is the highest causal order a message may claim; beyond it the
 	// arithmetic of languages with 53-bit integers would fail.
 	MaxLamport = 1<<53 - 1

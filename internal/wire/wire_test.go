@@ -181,6 +181,9 @@ func TestContent_CO03_everyKindTravels(t *testing.T) {
 		content(nil),
 		{ID: wire.MessageID{2}, SentAt: time.UnixMilli(1).UTC(), Hello: &wire.Hello{DeviceList: []byte("list"), Name: "Ω", Addrs: []string{"/ip4/1.2.3.4/tcp/5"}}},
 		{ID: wire.MessageID{3}, SentAt: time.UnixMilli(-5).UTC(), Receipt: &wire.Receipt{Read: []wire.MessageID{{4}, {5}}}},
+		content(func(c *wire.Content) { c.Message.ReplyTo = wire.MessageID{8} }),
+		content(edit("other")), content(edit("")), content(react("")), content(react("👩‍👩‍👧")), content(typing),
+		content(deletion(wire.Deleted{Target: wire.MessageID{4}, Lamport: 3, SentAt: time.UnixMilli(9).UTC()}, wire.Deleted{Target: wire.MessageID{5}, SentAt: time.UnixMilli(0).UTC()})),
 	} {
 		b, err := c.AppendBinary(nil)
 		if err != nil {
@@ -220,6 +223,9 @@ func TestContent_CO05_CO06_limitsHoldOnBothSides(t *testing.T) {
 			c.Message, c.Receipt = nil, &wire.Receipt{Read: make([]wire.MessageID, wire.MaxReceipts)}
 		},
 		"highest lamport":  func(c *wire.Content) { c.Lamport = wire.MaxLamport },
+		"longest edit":     edit(long(wire.MaxText)),
+		"longest emoji":    react("a" + strings.Repeat("\u0301", (wire.MaxEmoji-1)/2)),
+		"most deletions":   deletion(repeat(wire.Deleted{Target: wire.MessageID{1}, Lamport: wire.MaxLamport, SentAt: time.UnixMilli(1)}, wire.MaxDeleted)...),
 		"text of controls": func(c *wire.Content) { c.Message.Text = "\x1b[2J\u202e" },
 	} {
 		b, err := content(change).AppendBinary(nil)
@@ -257,7 +263,16 @@ func TestContent_CO05_CO06_limitsHoldOnBothSides(t *testing.T) {
 		"receipts beyond": func(c *wire.Content) {
 			c.Message, c.Receipt = nil, &wire.Receipt{Read: make([]wire.MessageID, wire.MaxReceipts+1)}
 		},
-		"lamport beyond": func(c *wire.Content) { c.Lamport = wire.MaxLamport + 1 },
+		"edit of nothing":  func(c *wire.Content) { edit("x")(c); c.Edit.Target = wire.MessageID{} },
+		"edit beyond":      edit(long(wire.MaxText + 1)),
+		"edit no UTF-8":    edit("\xff"),
+		"no deletions":     func(c *wire.Content) { c.Message, c.Deletion = nil, []wire.Deleted{} },
+		"deletions beyond": deletion(repeat(wire.Deleted{Target: wire.MessageID{1}}, wire.MaxDeleted+1)...),
+		"deletion of none": deletion(wire.Deleted{}),
+		"deleted lamport":  deletion(wire.Deleted{Target: wire.MessageID{1}, Lamport: wire.MaxLamport + 1}),
+		"reaction to none": func(c *wire.Content) { react("x")(c); c.Reaction.Target = wire.MessageID{} },
+		"emoji beyond":     react("a" + strings.Repeat("\u0301", wire.MaxEmoji/2)),
+		"lamport beyond":   func(c *wire.Content) { c.Lamport = wire.MaxLamport + 1 },
 	} {
 		_, err := content(change).AppendBinary(nil)
 		wantMalformed(t, name, err)
@@ -305,11 +320,13 @@ func FuzzParseEnvelope(f *testing.F) {
 }
 
 func FuzzParseContent(f *testing.F) {
-	b, _ := content(nil).AppendBinary(nil)
-	f.Add(b)
+	for _, change := range []func(*wire.Content){nil, edit("x"), react("👍"), typing, deletion(wire.Deleted{Target: wire.MessageID{1}, Lamport: 4})} {
+		b, _ := content(change).AppendBinary(nil)
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := wire.ParseContent(b)
-		if err != nil || c.Hello == nil && c.Message == nil && c.Receipt == nil {
+		if err != nil || reflect.DeepEqual(*c, wire.Content{ID: c.ID, Lamport: c.Lamport, SentAt: c.SentAt, Opened: c.Opened, Missing: c.Missing}) {
 			return
 		}
 		again, err := c.AppendBinary(nil)

@@ -48,18 +48,24 @@ const (
 	KithAddProcedure = "/kith.api.v1.Kith/Add"
 	// KithContactsProcedure is the fully-qualified name of the Kith's Contacts RPC.
 	KithContactsProcedure = "/kith.api.v1.Kith/Contacts"
-	// KithConversationsProcedure is the fully-qualified name of the Kith's Conversations RPC.
-	KithConversationsProcedure = "/kith.api.v1.Kith/Conversations"
 	// KithVerifyProcedure is the fully-qualified name of the Kith's Verify RPC.
 	KithVerifyProcedure = "/kith.api.v1.Kith/Verify"
 	// KithSendProcedure is the fully-qualified name of the Kith's Send RPC.
 	KithSendProcedure = "/kith.api.v1.Kith/Send"
 	// KithEditProcedure is the fully-qualified name of the Kith's Edit RPC.
 	KithEditProcedure = "/kith.api.v1.Kith/Edit"
-	// KithReactProcedure is the fully-qualified name of the Kith's React RPC.
-	KithReactProcedure = "/kith.api.v1.Kith/React"
 	// KithDeleteProcedure is the fully-qualified name of the Kith's Delete RPC.
 	KithDeleteProcedure = "/kith.api.v1.Kith/Delete"
+	// KithReactProcedure is the fully-qualified name of the Kith's React RPC.
+	KithReactProcedure = "/kith.api.v1.Kith/React"
+	// KithMarkReadProcedure is the fully-qualified name of the Kith's MarkRead RPC.
+	KithMarkReadProcedure = "/kith.api.v1.Kith/MarkRead"
+	// KithTypingProcedure is the fully-qualified name of the Kith's Typing RPC.
+	KithTypingProcedure = "/kith.api.v1.Kith/Typing"
+	// KithConfigureProcedure is the fully-qualified name of the Kith's Configure RPC.
+	KithConfigureProcedure = "/kith.api.v1.Kith/Configure"
+	// KithConversationsProcedure is the fully-qualified name of the Kith's Conversations RPC.
+	KithConversationsProcedure = "/kith.api.v1.Kith/Conversations"
 	// KithLogProcedure is the fully-qualified name of the Kith's Log RPC.
 	KithLogProcedure = "/kith.api.v1.Kith/Log"
 	// KithSearchProcedure is the fully-qualified name of the Kith's Search RPC.
@@ -93,8 +99,6 @@ type KithClient interface {
 	Add(context.Context, *connect.Request[v1.AddRequest]) (*connect.Response[v1.AddResponse], error)
 	// Contacts lists everybody known.
 	Contacts(context.Context, *connect.Request[v1.ContactsRequest]) (*connect.Response[v1.ContactsResponse], error)
-	// Conversations lists what is said with whom, the newest first.
-	Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error)
 	// Verify gives the safety number with a contact and can set the mark that
 	// it was compared.
 	Verify(context.Context, *connect.Request[v1.VerifyRequest]) (*connect.Response[v1.VerifyResponse], error)
@@ -103,10 +107,19 @@ type KithClient interface {
 	Send(context.Context, *connect.Request[v1.SendRequest]) (*connect.Response[v1.SendResponse], error)
 	// Edit gives an own message another text.
 	Edit(context.Context, *connect.Request[v1.EditRequest]) (*connect.Response[v1.EditResponse], error)
-	// React says what this person feels about a message, or takes it back.
-	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
-	// Delete forgets messages, here or with everybody who has them.
+	// Delete takes messages away, here alone or own ones everywhere.
 	Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error)
+	// React says what one thinks of a message, or takes it back.
+	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
+	// MarkRead says that a person has seen everything in a conversation.
+	MarkRead(context.Context, *connect.Request[v1.MarkReadRequest]) (*connect.Response[v1.MarkReadResponse], error)
+	// Typing says that the person is writing to a contact; call it while she is.
+	// It does nothing when nobody is to be told.
+	Typing(context.Context, *connect.Request[v1.TypingRequest]) (*connect.Response[v1.TypingResponse], error)
+	// Configure changes what a contact is called and may know.
+	Configure(context.Context, *connect.Request[v1.ConfigureRequest]) (*connect.Response[v1.ConfigureResponse], error)
+	// Conversations lists the conversations with all contacts, the newest first.
+	Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error)
 	// Log lists messages of a conversation, oldest first.
 	Log(context.Context, *connect.Request[v1.LogRequest]) (*connect.Response[v1.LogResponse], error)
 	// Search finds messages by words.
@@ -164,12 +177,6 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(kithMethods.ByName("Contacts")),
 			connect.WithClientOptions(opts...),
 		),
-		conversations: connect.NewClient[v1.ConversationsRequest, v1.ConversationsResponse](
-			httpClient,
-			baseURL+KithConversationsProcedure,
-			connect.WithSchema(kithMethods.ByName("Conversations")),
-			connect.WithClientOptions(opts...),
-		),
 		verify: connect.NewClient[v1.VerifyRequest, v1.VerifyResponse](
 			httpClient,
 			baseURL+KithVerifyProcedure,
@@ -188,16 +195,40 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(kithMethods.ByName("Edit")),
 			connect.WithClientOptions(opts...),
 		),
+		delete: connect.NewClient[v1.DeleteRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+KithDeleteProcedure,
+			connect.WithSchema(kithMethods.ByName("Delete")),
+			connect.WithClientOptions(opts...),
+		),
 		react: connect.NewClient[v1.ReactRequest, v1.ReactResponse](
 			httpClient,
 			baseURL+KithReactProcedure,
 			connect.WithSchema(kithMethods.ByName("React")),
 			connect.WithClientOptions(opts...),
 		),
-		delete: connect.NewClient[v1.DeleteRequest, v1.DeleteResponse](
+		markRead: connect.NewClient[v1.MarkReadRequest, v1.MarkReadResponse](
 			httpClient,
-			baseURL+KithDeleteProcedure,
-			connect.WithSchema(kithMethods.ByName("Delete")),
+			baseURL+KithMarkReadProcedure,
+			connect.WithSchema(kithMethods.ByName("MarkRead")),
+			connect.WithClientOptions(opts...),
+		),
+		typing: connect.NewClient[v1.TypingRequest, v1.TypingResponse](
+			httpClient,
+			baseURL+KithTypingProcedure,
+			connect.WithSchema(kithMethods.ByName("Typing")),
+			connect.WithClientOptions(opts...),
+		),
+		configure: connect.NewClient[v1.ConfigureRequest, v1.ConfigureResponse](
+			httpClient,
+			baseURL+KithConfigureProcedure,
+			connect.WithSchema(kithMethods.ByName("Configure")),
+			connect.WithClientOptions(opts...),
+		),
+		conversations: connect.NewClient[v1.ConversationsRequest, v1.ConversationsResponse](
+			httpClient,
+			baseURL+KithConversationsProcedure,
+			connect.WithSchema(kithMethods.ByName("Conversations")),
 			connect.WithClientOptions(opts...),
 		),
 		log: connect.NewClient[v1.LogRequest, v1.LogResponse](
@@ -269,12 +300,15 @@ type kithClient struct {
 	invite        *connect.Client[v1.InviteRequest, v1.InviteResponse]
 	add           *connect.Client[v1.AddRequest, v1.AddResponse]
 	contacts      *connect.Client[v1.ContactsRequest, v1.ContactsResponse]
-	conversations *connect.Client[v1.ConversationsRequest, v1.ConversationsResponse]
 	verify        *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
 	send          *connect.Client[v1.SendRequest, v1.SendResponse]
 	edit          *connect.Client[v1.EditRequest, v1.EditResponse]
-	react         *connect.Client[v1.ReactRequest, v1.ReactResponse]
 	delete        *connect.Client[v1.DeleteRequest, v1.DeleteResponse]
+	react         *connect.Client[v1.ReactRequest, v1.ReactResponse]
+	markRead      *connect.Client[v1.MarkReadRequest, v1.MarkReadResponse]
+	typing        *connect.Client[v1.TypingRequest, v1.TypingResponse]
+	configure     *connect.Client[v1.ConfigureRequest, v1.ConfigureResponse]
+	conversations *connect.Client[v1.ConversationsRequest, v1.ConversationsResponse]
 	log           *connect.Client[v1.LogRequest, v1.LogResponse]
 	search        *connect.Client[v1.SearchRequest, v1.SearchResponse]
 	message       *connect.Client[v1.MessageRequest, v1.MessageResponse]
@@ -307,11 +341,6 @@ func (c *kithClient) Contacts(ctx context.Context, req *connect.Request[v1.Conta
 	return c.contacts.CallUnary(ctx, req)
 }
 
-// Conversations calls kith.api.v1.Kith.Conversations.
-func (c *kithClient) Conversations(ctx context.Context, req *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error) {
-	return c.conversations.CallUnary(ctx, req)
-}
-
 // Verify calls kith.api.v1.Kith.Verify.
 func (c *kithClient) Verify(ctx context.Context, req *connect.Request[v1.VerifyRequest]) (*connect.Response[v1.VerifyResponse], error) {
 	return c.verify.CallUnary(ctx, req)
@@ -327,14 +356,34 @@ func (c *kithClient) Edit(ctx context.Context, req *connect.Request[v1.EditReque
 	return c.edit.CallUnary(ctx, req)
 }
 
+// Delete calls kith.api.v1.Kith.Delete.
+func (c *kithClient) Delete(ctx context.Context, req *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error) {
+	return c.delete.CallUnary(ctx, req)
+}
+
 // React calls kith.api.v1.Kith.React.
 func (c *kithClient) React(ctx context.Context, req *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error) {
 	return c.react.CallUnary(ctx, req)
 }
 
-// Delete calls kith.api.v1.Kith.Delete.
-func (c *kithClient) Delete(ctx context.Context, req *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error) {
-	return c.delete.CallUnary(ctx, req)
+// MarkRead calls kith.api.v1.Kith.MarkRead.
+func (c *kithClient) MarkRead(ctx context.Context, req *connect.Request[v1.MarkReadRequest]) (*connect.Response[v1.MarkReadResponse], error) {
+	return c.markRead.CallUnary(ctx, req)
+}
+
+// Typing calls kith.api.v1.Kith.Typing.
+func (c *kithClient) Typing(ctx context.Context, req *connect.Request[v1.TypingRequest]) (*connect.Response[v1.TypingResponse], error) {
+	return c.typing.CallUnary(ctx, req)
+}
+
+// Configure calls kith.api.v1.Kith.Configure.
+func (c *kithClient) Configure(ctx context.Context, req *connect.Request[v1.ConfigureRequest]) (*connect.Response[v1.ConfigureResponse], error) {
+	return c.configure.CallUnary(ctx, req)
+}
+
+// Conversations calls kith.api.v1.Kith.Conversations.
+func (c *kithClient) Conversations(ctx context.Context, req *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error) {
+	return c.conversations.CallUnary(ctx, req)
 }
 
 // Log calls kith.api.v1.Kith.Log.
@@ -398,8 +447,6 @@ type KithHandler interface {
 	Add(context.Context, *connect.Request[v1.AddRequest]) (*connect.Response[v1.AddResponse], error)
 	// Contacts lists everybody known.
 	Contacts(context.Context, *connect.Request[v1.ContactsRequest]) (*connect.Response[v1.ContactsResponse], error)
-	// Conversations lists what is said with whom, the newest first.
-	Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error)
 	// Verify gives the safety number with a contact and can set the mark that
 	// it was compared.
 	Verify(context.Context, *connect.Request[v1.VerifyRequest]) (*connect.Response[v1.VerifyResponse], error)
@@ -408,10 +455,19 @@ type KithHandler interface {
 	Send(context.Context, *connect.Request[v1.SendRequest]) (*connect.Response[v1.SendResponse], error)
 	// Edit gives an own message another text.
 	Edit(context.Context, *connect.Request[v1.EditRequest]) (*connect.Response[v1.EditResponse], error)
-	// React says what this person feels about a message, or takes it back.
-	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
-	// Delete forgets messages, here or with everybody who has them.
+	// Delete takes messages away, here alone or own ones everywhere.
 	Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error)
+	// React says what one thinks of a message, or takes it back.
+	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
+	// MarkRead says that a person has seen everything in a conversation.
+	MarkRead(context.Context, *connect.Request[v1.MarkReadRequest]) (*connect.Response[v1.MarkReadResponse], error)
+	// Typing says that the person is writing to a contact; call it while she is.
+	// It does nothing when nobody is to be told.
+	Typing(context.Context, *connect.Request[v1.TypingRequest]) (*connect.Response[v1.TypingResponse], error)
+	// Configure changes what a contact is called and may know.
+	Configure(context.Context, *connect.Request[v1.ConfigureRequest]) (*connect.Response[v1.ConfigureResponse], error)
+	// Conversations lists the conversations with all contacts, the newest first.
+	Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error)
 	// Log lists messages of a conversation, oldest first.
 	Log(context.Context, *connect.Request[v1.LogRequest]) (*connect.Response[v1.LogResponse], error)
 	// Search finds messages by words.
@@ -465,12 +521,6 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(kithMethods.ByName("Contacts")),
 		connect.WithHandlerOptions(opts...),
 	)
-	kithConversationsHandler := connect.NewUnaryHandler(
-		KithConversationsProcedure,
-		svc.Conversations,
-		connect.WithSchema(kithMethods.ByName("Conversations")),
-		connect.WithHandlerOptions(opts...),
-	)
 	kithVerifyHandler := connect.NewUnaryHandler(
 		KithVerifyProcedure,
 		svc.Verify,
@@ -489,16 +539,40 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(kithMethods.ByName("Edit")),
 		connect.WithHandlerOptions(opts...),
 	)
+	kithDeleteHandler := connect.NewUnaryHandler(
+		KithDeleteProcedure,
+		svc.Delete,
+		connect.WithSchema(kithMethods.ByName("Delete")),
+		connect.WithHandlerOptions(opts...),
+	)
 	kithReactHandler := connect.NewUnaryHandler(
 		KithReactProcedure,
 		svc.React,
 		connect.WithSchema(kithMethods.ByName("React")),
 		connect.WithHandlerOptions(opts...),
 	)
-	kithDeleteHandler := connect.NewUnaryHandler(
-		KithDeleteProcedure,
-		svc.Delete,
-		connect.WithSchema(kithMethods.ByName("Delete")),
+	kithMarkReadHandler := connect.NewUnaryHandler(
+		KithMarkReadProcedure,
+		svc.MarkRead,
+		connect.WithSchema(kithMethods.ByName("MarkRead")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithTypingHandler := connect.NewUnaryHandler(
+		KithTypingProcedure,
+		svc.Typing,
+		connect.WithSchema(kithMethods.ByName("Typing")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithConfigureHandler := connect.NewUnaryHandler(
+		KithConfigureProcedure,
+		svc.Configure,
+		connect.WithSchema(kithMethods.ByName("Configure")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithConversationsHandler := connect.NewUnaryHandler(
+		KithConversationsProcedure,
+		svc.Conversations,
+		connect.WithSchema(kithMethods.ByName("Conversations")),
 		connect.WithHandlerOptions(opts...),
 	)
 	kithLogHandler := connect.NewUnaryHandler(
@@ -571,18 +645,24 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 			kithAddHandler.ServeHTTP(w, r)
 		case KithContactsProcedure:
 			kithContactsHandler.ServeHTTP(w, r)
-		case KithConversationsProcedure:
-			kithConversationsHandler.ServeHTTP(w, r)
 		case KithVerifyProcedure:
 			kithVerifyHandler.ServeHTTP(w, r)
 		case KithSendProcedure:
 			kithSendHandler.ServeHTTP(w, r)
 		case KithEditProcedure:
 			kithEditHandler.ServeHTTP(w, r)
-		case KithReactProcedure:
-			kithReactHandler.ServeHTTP(w, r)
 		case KithDeleteProcedure:
 			kithDeleteHandler.ServeHTTP(w, r)
+		case KithReactProcedure:
+			kithReactHandler.ServeHTTP(w, r)
+		case KithMarkReadProcedure:
+			kithMarkReadHandler.ServeHTTP(w, r)
+		case KithTypingProcedure:
+			kithTypingHandler.ServeHTTP(w, r)
+		case KithConfigureProcedure:
+			kithConfigureHandler.ServeHTTP(w, r)
+		case KithConversationsProcedure:
+			kithConversationsHandler.ServeHTTP(w, r)
 		case KithLogProcedure:
 			kithLogHandler.ServeHTTP(w, r)
 		case KithSearchProcedure:
@@ -628,10 +708,6 @@ func (UnimplementedKithHandler) Contacts(context.Context, *connect.Request[v1.Co
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Contacts is not implemented"))
 }
 
-func (UnimplementedKithHandler) Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Conversations is not implemented"))
-}
-
 func (UnimplementedKithHandler) Verify(context.Context, *connect.Request[v1.VerifyRequest]) (*connect.Response[v1.VerifyResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Verify is not implemented"))
 }
@@ -644,12 +720,28 @@ func (UnimplementedKithHandler) Edit(context.Context, *connect.Request[v1.EditRe
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Edit is not implemented"))
 }
 
+func (UnimplementedKithHandler) Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Delete is not implemented"))
+}
+
 func (UnimplementedKithHandler) React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.React is not implemented"))
 }
 
-func (UnimplementedKithHandler) Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Delete is not implemented"))
+func (UnimplementedKithHandler) MarkRead(context.Context, *connect.Request[v1.MarkReadRequest]) (*connect.Response[v1.MarkReadResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.MarkRead is not implemented"))
+}
+
+func (UnimplementedKithHandler) Typing(context.Context, *connect.Request[v1.TypingRequest]) (*connect.Response[v1.TypingResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Typing is not implemented"))
+}
+
+func (UnimplementedKithHandler) Configure(context.Context, *connect.Request[v1.ConfigureRequest]) (*connect.Response[v1.ConfigureResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Configure is not implemented"))
+}
+
+func (UnimplementedKithHandler) Conversations(context.Context, *connect.Request[v1.ConversationsRequest]) (*connect.Response[v1.ConversationsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Conversations is not implemented"))
 }
 
 func (UnimplementedKithHandler) Log(context.Context, *connect.Request[v1.LogRequest]) (*connect.Response[v1.LogResponse], error) {

@@ -38,10 +38,10 @@ type Event struct {
 	//	*Event_ContactMoved
 	//	*Event_ContactSession
 	//	*Event_MessageBoxed
-	//	*Event_MessageAmended
-	//	*Event_MessagesHidden
-	//	*Event_DeletionDelivered
-	//	*Event_Passed
+	//	*Event_MessageChanged
+	//	*Event_ChangeDelivered
+	//	*Event_MessagesForgotten
+	//	*Event_ContactConfigured
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -183,37 +183,37 @@ func (x *Event) GetMessageBoxed() *MessageBoxed {
 	return nil
 }
 
-func (x *Event) GetMessageAmended() *Amendment {
+func (x *Event) GetMessageChanged() *Change {
 	if x != nil {
-		if x, ok := x.Body.(*Event_MessageAmended); ok {
-			return x.MessageAmended
+		if x, ok := x.Body.(*Event_MessageChanged); ok {
+			return x.MessageChanged
 		}
 	}
 	return nil
 }
 
-func (x *Event) GetMessagesHidden() *MessagesHidden {
+func (x *Event) GetChangeDelivered() *ChangeDelivered {
 	if x != nil {
-		if x, ok := x.Body.(*Event_MessagesHidden); ok {
-			return x.MessagesHidden
+		if x, ok := x.Body.(*Event_ChangeDelivered); ok {
+			return x.ChangeDelivered
 		}
 	}
 	return nil
 }
 
-func (x *Event) GetDeletionDelivered() *DeletionDelivered {
+func (x *Event) GetMessagesForgotten() *MessagesForgotten {
 	if x != nil {
-		if x, ok := x.Body.(*Event_DeletionDelivered); ok {
-			return x.DeletionDelivered
+		if x, ok := x.Body.(*Event_MessagesForgotten); ok {
+			return x.MessagesForgotten
 		}
 	}
 	return nil
 }
 
-func (x *Event) GetPassed() *Passed {
+func (x *Event) GetContactConfigured() *ContactConfigured {
 	if x != nil {
-		if x, ok := x.Body.(*Event_Passed); ok {
-			return x.Passed
+		if x, ok := x.Body.(*Event_ContactConfigured); ok {
+			return x.ContactConfigured
 		}
 	}
 	return nil
@@ -267,20 +267,20 @@ type Event_MessageBoxed struct {
 	MessageBoxed *MessageBoxed `protobuf:"bytes,11,opt,name=message_boxed,json=messageBoxed,proto3,oneof"`
 }
 
-type Event_MessageAmended struct {
-	MessageAmended *Amendment `protobuf:"bytes,12,opt,name=message_amended,json=messageAmended,proto3,oneof"`
+type Event_MessageChanged struct {
+	MessageChanged *Change `protobuf:"bytes,12,opt,name=message_changed,json=messageChanged,proto3,oneof"`
 }
 
-type Event_MessagesHidden struct {
-	MessagesHidden *MessagesHidden `protobuf:"bytes,13,opt,name=messages_hidden,json=messagesHidden,proto3,oneof"`
+type Event_ChangeDelivered struct {
+	ChangeDelivered *ChangeDelivered `protobuf:"bytes,13,opt,name=change_delivered,json=changeDelivered,proto3,oneof"`
 }
 
-type Event_DeletionDelivered struct {
-	DeletionDelivered *DeletionDelivered `protobuf:"bytes,14,opt,name=deletion_delivered,json=deletionDelivered,proto3,oneof"`
+type Event_MessagesForgotten struct {
+	MessagesForgotten *MessagesForgotten `protobuf:"bytes,14,opt,name=messages_forgotten,json=messagesForgotten,proto3,oneof"`
 }
 
-type Event_Passed struct {
-	Passed *Passed `protobuf:"bytes,15,opt,name=passed,proto3,oneof"`
+type Event_ContactConfigured struct {
+	ContactConfigured *ContactConfigured `protobuf:"bytes,15,opt,name=contact_configured,json=contactConfigured,proto3,oneof"`
 }
 
 func (*Event_ContactAdded) isEvent_Body() {}
@@ -305,13 +305,13 @@ func (*Event_ContactSession) isEvent_Body() {}
 
 func (*Event_MessageBoxed) isEvent_Body() {}
 
-func (*Event_MessageAmended) isEvent_Body() {}
+func (*Event_MessageChanged) isEvent_Body() {}
 
-func (*Event_MessagesHidden) isEvent_Body() {}
+func (*Event_ChangeDelivered) isEvent_Body() {}
 
-func (*Event_DeletionDelivered) isEvent_Body() {}
+func (*Event_MessagesForgotten) isEvent_Body() {}
 
-func (*Event_Passed) isEvent_Body() {}
+func (*Event_ContactConfigured) isEvent_Body() {}
 
 type Contact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -682,20 +682,19 @@ func (x *ContactSession) GetStale() bool {
 }
 
 type Message struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Conversation  []byte                 `protobuf:"bytes,2,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	From          []byte                 `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
-	Device        []byte                 `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
-	Lamport       uint64                 `protobuf:"varint,5,opt,name=lamport,proto3" json:"lamport,omitempty"`
-	SentAtMs      int64                  `protobuf:"varint,6,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
-	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
-	Media         []*Media               `protobuf:"bytes,8,rep,name=media,proto3" json:"media,omitempty"`
-	State         uint32                 `protobuf:"varint,9,opt,name=state,proto3" json:"state,omitempty"`
-	Notice        uint32                 `protobuf:"varint,10,opt,name=notice,proto3" json:"notice,omitempty"`
-	ReplyTo       []byte                 `protobuf:"bytes,11,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
-	Deleted       bool                   `protobuf:"varint,12,opt,name=deleted,proto3" json:"deleted,omitempty"`
-	Hidden        bool                   `protobuf:"varint,13,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Conversation []byte                 `protobuf:"bytes,2,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	From         []byte                 `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	Device       []byte                 `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
+	Lamport      uint64                 `protobuf:"varint,5,opt,name=lamport,proto3" json:"lamport,omitempty"`
+	SentAtMs     int64                  `protobuf:"varint,6,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
+	Text         string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	Media        []*Media               `protobuf:"bytes,8,rep,name=media,proto3" json:"media,omitempty"`
+	State        uint32                 `protobuf:"varint,9,opt,name=state,proto3" json:"state,omitempty"`
+	Notice       uint32                 `protobuf:"varint,10,opt,name=notice,proto3" json:"notice,omitempty"`
+	// The message it answers; empty for none.
+	ReplyTo       []byte `protobuf:"bytes,11,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -807,276 +806,6 @@ func (x *Message) GetReplyTo() []byte {
 	return nil
 }
 
-func (x *Message) GetDeleted() bool {
-	if x != nil {
-		return x.Deleted
-	}
-	return false
-}
-
-func (x *Message) GetHidden() bool {
-	if x != nil {
-		return x.Hidden
-	}
-	return false
-}
-
-type Amendment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	Target        []byte                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
-	Conversation  []byte                 `protobuf:"bytes,3,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	From          []byte                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
-	Id            []byte                 `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
-	Lamport       uint64                 `protobuf:"varint,6,opt,name=lamport,proto3" json:"lamport,omitempty"`
-	AtMs          int64                  `protobuf:"varint,7,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
-	Text          string                 `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Amendment) Reset() {
-	*x = Amendment{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Amendment) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Amendment) ProtoMessage() {}
-
-func (x *Amendment) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Amendment.ProtoReflect.Descriptor instead.
-func (*Amendment) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *Amendment) GetKind() uint32 {
-	if x != nil {
-		return x.Kind
-	}
-	return 0
-}
-
-func (x *Amendment) GetTarget() []byte {
-	if x != nil {
-		return x.Target
-	}
-	return nil
-}
-
-func (x *Amendment) GetConversation() []byte {
-	if x != nil {
-		return x.Conversation
-	}
-	return nil
-}
-
-func (x *Amendment) GetFrom() []byte {
-	if x != nil {
-		return x.From
-	}
-	return nil
-}
-
-func (x *Amendment) GetId() []byte {
-	if x != nil {
-		return x.Id
-	}
-	return nil
-}
-
-func (x *Amendment) GetLamport() uint64 {
-	if x != nil {
-		return x.Lamport
-	}
-	return 0
-}
-
-func (x *Amendment) GetAtMs() int64 {
-	if x != nil {
-		return x.AtMs
-	}
-	return 0
-}
-
-func (x *Amendment) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-type MessagesHidden struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	Ids           [][]byte               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *MessagesHidden) Reset() {
-	*x = MessagesHidden{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *MessagesHidden) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*MessagesHidden) ProtoMessage() {}
-
-func (x *MessagesHidden) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use MessagesHidden.ProtoReflect.Descriptor instead.
-func (*MessagesHidden) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *MessagesHidden) GetConversation() []byte {
-	if x != nil {
-		return x.Conversation
-	}
-	return nil
-}
-
-func (x *MessagesHidden) GetIds() [][]byte {
-	if x != nil {
-		return x.Ids
-	}
-	return nil
-}
-
-type DeletionDelivered struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DeletionDelivered) Reset() {
-	*x = DeletionDelivered{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DeletionDelivered) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DeletionDelivered) ProtoMessage() {}
-
-func (x *DeletionDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DeletionDelivered.ProtoReflect.Descriptor instead.
-func (*DeletionDelivered) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *DeletionDelivered) GetConversation() []byte {
-	if x != nil {
-		return x.Conversation
-	}
-	return nil
-}
-
-func (x *DeletionDelivered) GetId() []byte {
-	if x != nil {
-		return x.Id
-	}
-	return nil
-}
-
-type Passed struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	Lamport       uint64                 `protobuf:"varint,2,opt,name=lamport,proto3" json:"lamport,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Passed) Reset() {
-	*x = Passed{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Passed) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Passed) ProtoMessage() {}
-
-func (x *Passed) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Passed.ProtoReflect.Descriptor instead.
-func (*Passed) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *Passed) GetConversation() []byte {
-	if x != nil {
-		return x.Conversation
-	}
-	return nil
-}
-
-func (x *Passed) GetLamport() uint64 {
-	if x != nil {
-		return x.Lamport
-	}
-	return 0
-}
-
 type Media struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pointer       []byte                 `protobuf:"bytes,1,opt,name=pointer,proto3" json:"pointer,omitempty"`
@@ -1089,7 +818,7 @@ type Media struct {
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +830,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +843,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{12}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Media) GetPointer() []byte {
@@ -1157,7 +886,7 @@ type MessagesMarked struct {
 
 func (x *MessagesMarked) Reset() {
 	*x = MessagesMarked{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +898,7 @@ func (x *MessagesMarked) String() string {
 func (*MessagesMarked) ProtoMessage() {}
 
 func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +911,7 @@ func (x *MessagesMarked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagesMarked.ProtoReflect.Descriptor instead.
 func (*MessagesMarked) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{13}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MessagesMarked) GetConversation() []byte {
@@ -1225,7 +954,7 @@ type MessageBoxed struct {
 
 func (x *MessageBoxed) Reset() {
 	*x = MessageBoxed{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +966,7 @@ func (x *MessageBoxed) String() string {
 func (*MessageBoxed) ProtoMessage() {}
 
 func (x *MessageBoxed) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +979,7 @@ func (x *MessageBoxed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageBoxed.ProtoReflect.Descriptor instead.
 func (*MessageBoxed) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{14}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MessageBoxed) GetConversation() []byte {
@@ -1290,7 +1019,7 @@ type MediaStored struct {
 
 func (x *MediaStored) Reset() {
 	*x = MediaStored{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +1031,7 @@ func (x *MediaStored) String() string {
 func (*MediaStored) ProtoMessage() {}
 
 func (x *MediaStored) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +1044,7 @@ func (x *MediaStored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaStored.ProtoReflect.Descriptor instead.
 func (*MediaStored) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{15}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MediaStored) GetRoot() []byte {
@@ -1336,7 +1065,7 @@ type ContentUnknown struct {
 
 func (x *ContentUnknown) Reset() {
 	*x = ContentUnknown{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1077,7 @@ func (x *ContentUnknown) String() string {
 func (*ContentUnknown) ProtoMessage() {}
 
 func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1090,7 @@ func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentUnknown.ProtoReflect.Descriptor instead.
 func (*ContentUnknown) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{16}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ContentUnknown) GetConversation() []byte {
@@ -1385,11 +1114,295 @@ func (x *ContentUnknown) GetRaw() []byte {
 	return nil
 }
 
+// What somebody did to a message after it was said.
+type Change struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 edit, 2 reaction, 3 deletion.
+	Kind         uint32 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Conversation []byte `protobuf:"bytes,2,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Target       []byte `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	From         []byte `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	// Of the content that said it.
+	Id       []byte `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
+	Lamport  uint64 `protobuf:"varint,6,opt,name=lamport,proto3" json:"lamport,omitempty"`
+	SentAtMs int64  `protobuf:"varint,7,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
+	// Of an edit the text, of a reaction the emoji.
+	Text          string `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Change) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Change) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *Change) GetTarget() []byte {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *Change) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Change) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Change) GetLamport() uint64 {
+	if x != nil {
+		return x.Lamport
+	}
+	return 0
+}
+
+func (x *Change) GetSentAtMs() int64 {
+	if x != nil {
+		return x.SentAtMs
+	}
+	return 0
+}
+
+func (x *Change) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type ChangeDelivered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeDelivered) Reset() {
+	*x = ChangeDelivered{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeDelivered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeDelivered) ProtoMessage() {}
+
+func (x *ChangeDelivered) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeDelivered.ProtoReflect.Descriptor instead.
+func (*ChangeDelivered) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ChangeDelivered) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *ChangeDelivered) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+type MessagesForgotten struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Ids           [][]byte               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessagesForgotten) Reset() {
+	*x = MessagesForgotten{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessagesForgotten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessagesForgotten) ProtoMessage() {}
+
+func (x *MessagesForgotten) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessagesForgotten.ProtoReflect.Descriptor instead.
+func (*MessagesForgotten) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *MessagesForgotten) GetConversation() []byte {
+	if x != nil {
+		return x.Conversation
+	}
+	return nil
+}
+
+func (x *MessagesForgotten) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+type ContactConfigured struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	NoReceipts    bool                   `protobuf:"varint,3,opt,name=no_receipts,json=noReceipts,proto3" json:"no_receipts,omitempty"`
+	NoTyping      bool                   `protobuf:"varint,4,opt,name=no_typing,json=noTyping,proto3" json:"no_typing,omitempty"`
+	Blocked       bool                   `protobuf:"varint,5,opt,name=blocked,proto3" json:"blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactConfigured) Reset() {
+	*x = ContactConfigured{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactConfigured) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactConfigured) ProtoMessage() {}
+
+func (x *ContactConfigured) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactConfigured.ProtoReflect.Descriptor instead.
+func (*ContactConfigured) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ContactConfigured) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *ContactConfigured) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ContactConfigured) GetNoReceipts() bool {
+	if x != nil {
+		return x.NoReceipts
+	}
+	return false
+}
+
+func (x *ContactConfigured) GetNoTyping() bool {
+	if x != nil {
+		return x.NoTyping
+	}
+	return false
+}
+
+func (x *ContactConfigured) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
+}
+
 var File_internal_chat_eventpb_event_proto protoreflect.FileDescriptor
 
 const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\n" +
-	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\xb1\b\n" +
+	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\xd3\b\n" +
 	"\x05Event\x12=\n" +
 	"\rcontact_added\x18\x01 \x01(\v2\x16.kith.event.v1.ContactH\x00R\fcontactAdded\x12Q\n" +
 	"\x12contact_progressed\x18\x02 \x01(\v2 .kith.event.v1.ContactProgressedH\x00R\x11contactProgressed\x12K\n" +
@@ -1402,11 +1415,11 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\rcontact_moved\x18\t \x01(\v2\x1b.kith.event.v1.ContactMovedH\x00R\fcontactMoved\x12H\n" +
 	"\x0fcontact_session\x18\n" +
 	" \x01(\v2\x1d.kith.event.v1.ContactSessionH\x00R\x0econtactSession\x12B\n" +
-	"\rmessage_boxed\x18\v \x01(\v2\x1b.kith.event.v1.MessageBoxedH\x00R\fmessageBoxed\x12C\n" +
-	"\x0fmessage_amended\x18\f \x01(\v2\x18.kith.event.v1.AmendmentH\x00R\x0emessageAmended\x12H\n" +
-	"\x0fmessages_hidden\x18\r \x01(\v2\x1d.kith.event.v1.MessagesHiddenH\x00R\x0emessagesHidden\x12Q\n" +
-	"\x12deletion_delivered\x18\x0e \x01(\v2 .kith.event.v1.DeletionDeliveredH\x00R\x11deletionDelivered\x12/\n" +
-	"\x06passed\x18\x0f \x01(\v2\x15.kith.event.v1.PassedH\x00R\x06passedB\x06\n" +
+	"\rmessage_boxed\x18\v \x01(\v2\x1b.kith.event.v1.MessageBoxedH\x00R\fmessageBoxed\x12@\n" +
+	"\x0fmessage_changed\x18\f \x01(\v2\x15.kith.event.v1.ChangeH\x00R\x0emessageChanged\x12K\n" +
+	"\x10change_delivered\x18\r \x01(\v2\x1e.kith.event.v1.ChangeDeliveredH\x00R\x0fchangeDelivered\x12Q\n" +
+	"\x12messages_forgotten\x18\x0e \x01(\v2 .kith.event.v1.MessagesForgottenH\x00R\x11messagesForgotten\x12Q\n" +
+	"\x12contact_configured\x18\x0f \x01(\v2 .kith.event.v1.ContactConfiguredH\x00R\x11contactConfiguredB\x06\n" +
 	"\x04body\"\xb9\x01\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
@@ -1432,7 +1445,7 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x0eContactSession\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x18\n" +
 	"\areduced\x18\x02 \x01(\bR\areduced\x12\x14\n" +
-	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xdc\x02\n" +
+	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xaa\x02\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\fR\fconversation\x12\x12\n" +
@@ -1446,27 +1459,7 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x05state\x18\t \x01(\rR\x05state\x12\x16\n" +
 	"\x06notice\x18\n" +
 	" \x01(\rR\x06notice\x12\x19\n" +
-	"\breply_to\x18\v \x01(\fR\areplyTo\x12\x18\n" +
-	"\adeleted\x18\f \x01(\bR\adeleted\x12\x16\n" +
-	"\x06hidden\x18\r \x01(\bR\x06hidden\"\xc2\x01\n" +
-	"\tAmendment\x12\x12\n" +
-	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
-	"\x06target\x18\x02 \x01(\fR\x06target\x12\"\n" +
-	"\fconversation\x18\x03 \x01(\fR\fconversation\x12\x12\n" +
-	"\x04from\x18\x04 \x01(\fR\x04from\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\fR\x02id\x12\x18\n" +
-	"\alamport\x18\x06 \x01(\x04R\alamport\x12\x13\n" +
-	"\x05at_ms\x18\a \x01(\x03R\x04atMs\x12\x12\n" +
-	"\x04text\x18\b \x01(\tR\x04text\"F\n" +
-	"\x0eMessagesHidden\x12\"\n" +
-	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x10\n" +
-	"\x03ids\x18\x02 \x03(\fR\x03ids\"G\n" +
-	"\x11DeletionDelivered\x12\"\n" +
-	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\fR\x02id\"F\n" +
-	"\x06Passed\x12\"\n" +
-	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x18\n" +
-	"\alamport\x18\x02 \x01(\x04R\alamport\"a\n" +
+	"\breply_to\x18\v \x01(\fR\areplyTo\"a\n" +
 	"\x05Media\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1487,7 +1480,30 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x0eContentUnknown\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\fR\x06device\x12\x10\n" +
-	"\x03raw\x18\x03 \x01(\fR\x03rawB\x1cZ\x1akith/internal/chat/eventpbb\x06proto3"
+	"\x03raw\x18\x03 \x01(\fR\x03raw\"\xc8\x01\n" +
+	"\x06Change\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\"\n" +
+	"\fconversation\x18\x02 \x01(\fR\fconversation\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\fR\x06target\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\fR\x04from\x12\x0e\n" +
+	"\x02id\x18\x05 \x01(\fR\x02id\x12\x18\n" +
+	"\alamport\x18\x06 \x01(\x04R\alamport\x12\x1c\n" +
+	"\n" +
+	"sent_at_ms\x18\a \x01(\x03R\bsentAtMs\x12\x12\n" +
+	"\x04text\x18\b \x01(\tR\x04text\"E\n" +
+	"\x0fChangeDelivered\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\"I\n" +
+	"\x11MessagesForgotten\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\fR\x03ids\"\x99\x01\n" +
+	"\x11ContactConfigured\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1f\n" +
+	"\vno_receipts\x18\x03 \x01(\bR\n" +
+	"noReceipts\x12\x1b\n" +
+	"\tno_typing\x18\x04 \x01(\bR\bnoTyping\x12\x18\n" +
+	"\ablocked\x18\x05 \x01(\bR\ablockedB\x1cZ\x1akith/internal/chat/eventpbb\x06proto3"
 
 var (
 	file_internal_chat_eventpb_event_proto_rawDescOnce sync.Once
@@ -1511,15 +1527,15 @@ var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*ContactMoved)(nil),      // 5: kith.event.v1.ContactMoved
 	(*ContactSession)(nil),    // 6: kith.event.v1.ContactSession
 	(*Message)(nil),           // 7: kith.event.v1.Message
-	(*Amendment)(nil),         // 8: kith.event.v1.Amendment
-	(*MessagesHidden)(nil),    // 9: kith.event.v1.MessagesHidden
-	(*DeletionDelivered)(nil), // 10: kith.event.v1.DeletionDelivered
-	(*Passed)(nil),            // 11: kith.event.v1.Passed
-	(*Media)(nil),             // 12: kith.event.v1.Media
-	(*MessagesMarked)(nil),    // 13: kith.event.v1.MessagesMarked
-	(*MessageBoxed)(nil),      // 14: kith.event.v1.MessageBoxed
-	(*MediaStored)(nil),       // 15: kith.event.v1.MediaStored
-	(*ContentUnknown)(nil),    // 16: kith.event.v1.ContentUnknown
+	(*Media)(nil),             // 8: kith.event.v1.Media
+	(*MessagesMarked)(nil),    // 9: kith.event.v1.MessagesMarked
+	(*MessageBoxed)(nil),      // 10: kith.event.v1.MessageBoxed
+	(*MediaStored)(nil),       // 11: kith.event.v1.MediaStored
+	(*ContentUnknown)(nil),    // 12: kith.event.v1.ContentUnknown
+	(*Change)(nil),            // 13: kith.event.v1.Change
+	(*ChangeDelivered)(nil),   // 14: kith.event.v1.ChangeDelivered
+	(*MessagesForgotten)(nil), // 15: kith.event.v1.MessagesForgotten
+	(*ContactConfigured)(nil), // 16: kith.event.v1.ContactConfigured
 }
 var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	1,  // 0: kith.event.v1.Event.contact_added:type_name -> kith.event.v1.Contact
@@ -1527,17 +1543,17 @@ var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	3,  // 2: kith.event.v1.Event.contact_verified:type_name -> kith.event.v1.ContactVerified
 	4,  // 3: kith.event.v1.Event.contact_devices:type_name -> kith.event.v1.ContactDevices
 	7,  // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
-	13, // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
-	15, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
-	16, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
+	9,  // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
+	11, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
+	12, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
 	5,  // 8: kith.event.v1.Event.contact_moved:type_name -> kith.event.v1.ContactMoved
 	6,  // 9: kith.event.v1.Event.contact_session:type_name -> kith.event.v1.ContactSession
-	14, // 10: kith.event.v1.Event.message_boxed:type_name -> kith.event.v1.MessageBoxed
-	8,  // 11: kith.event.v1.Event.message_amended:type_name -> kith.event.v1.Amendment
-	9,  // 12: kith.event.v1.Event.messages_hidden:type_name -> kith.event.v1.MessagesHidden
-	10, // 13: kith.event.v1.Event.deletion_delivered:type_name -> kith.event.v1.DeletionDelivered
-	11, // 14: kith.event.v1.Event.passed:type_name -> kith.event.v1.Passed
-	12, // 15: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
+	10, // 10: kith.event.v1.Event.message_boxed:type_name -> kith.event.v1.MessageBoxed
+	13, // 11: kith.event.v1.Event.message_changed:type_name -> kith.event.v1.Change
+	14, // 12: kith.event.v1.Event.change_delivered:type_name -> kith.event.v1.ChangeDelivered
+	15, // 13: kith.event.v1.Event.messages_forgotten:type_name -> kith.event.v1.MessagesForgotten
+	16, // 14: kith.event.v1.Event.contact_configured:type_name -> kith.event.v1.ContactConfigured
+	8,  // 15: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
 	16, // [16:16] is the sub-list for method output_type
 	16, // [16:16] is the sub-list for method input_type
 	16, // [16:16] is the sub-list for extension type_name
@@ -1562,10 +1578,10 @@ func file_internal_chat_eventpb_event_proto_init() {
 		(*Event_ContactMoved)(nil),
 		(*Event_ContactSession)(nil),
 		(*Event_MessageBoxed)(nil),
-		(*Event_MessageAmended)(nil),
-		(*Event_MessagesHidden)(nil),
-		(*Event_DeletionDelivered)(nil),
-		(*Event_Passed)(nil),
+		(*Event_MessageChanged)(nil),
+		(*Event_ChangeDelivered)(nil),
+		(*Event_MessagesForgotten)(nil),
+		(*Event_ContactConfigured)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -852,8 +852,12 @@ type Contact struct {
 	Waiting [][]byte `protobuf:"bytes,7,rep,name=waiting,proto3" json:"waiting,omitempty"`
 	// A verified contact's device list changed and nobody looked yet.
 	DevicesChanged bool `protobuf:"varint,8,opt,name=devices_changed,json=devicesChanged,proto3" json:"devices_changed,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How many envelopes were let go since one was acknowledged.
+	LetGo uint32 `protobuf:"varint,9,opt,name=let_go,json=letGo,proto3" json:"let_go,omitempty"`
+	// When the contact was last told that the person is writing.
+	TypedMs       int64 `protobuf:"varint,10,opt,name=typed_ms,json=typedMs,proto3" json:"typed_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Contact) Reset() {
@@ -940,6 +944,20 @@ func (x *Contact) GetDevicesChanged() bool {
 		return x.DevicesChanged
 	}
 	return false
+}
+
+func (x *Contact) GetLetGo() uint32 {
+	if x != nil {
+		return x.LetGo
+	}
+	return 0
+}
+
+func (x *Contact) GetTypedMs() int64 {
+	if x != nil {
+		return x.TypedMs
+	}
+	return 0
 }
 
 // Row "onetime/<id>": a pair of one-time prekeys for a contact's device.
@@ -1503,7 +1521,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
 	"\x06Relays\x12\x14\n" +
 	"\x05links\x18\x01 \x03(\tR\x05links\x12\x16\n" +
-	"\x06number\x18\x02 \x01(\x04R\x06number\"\xfd\x01\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"\xaf\x02\n" +
 	"\aContact\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\fR\x06device\x12\x1f\n" +
 	"\vdevice_list\x18\x02 \x01(\fR\n" +
@@ -1513,7 +1531,10 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\arequest\x18\x05 \x01(\fR\arequest\x12\x18\n" +
 	"\ainitial\x18\x06 \x01(\fR\ainitial\x12\x18\n" +
 	"\awaiting\x18\a \x03(\fR\awaiting\x12'\n" +
-	"\x0fdevices_changed\x18\b \x01(\bR\x0edevicesChanged\"l\n" +
+	"\x0fdevices_changed\x18\b \x01(\bR\x0edevicesChanged\x12\x15\n" +
+	"\x06let_go\x18\t \x01(\rR\x05letGo\x12\x19\n" +
+	"\btyped_ms\x18\n" +
+	" \x01(\x03R\atypedMs\"l\n" +
 	"\aOneTime\x12\x19\n" +
 	"\bone_time\x18\x01 \x01(\fR\aoneTime\x12\x10\n" +
 	"\x03kem\x18\x02 \x01(\fR\x03kem\x12\x1b\n" +

@@ -79,7 +79,7 @@ export class Compose {
   answer(m) {
     this.drop();
     this.reply = m;
-    fillWith(this.about, h("div", null, h("b", null, say.replying), ...quote({ here: true, mine: m.mine, from: m.from, text: m.text, deleted: m.deleted, files: (m.media || []).length })), iconButton("close", say.cancel, () => this.drop()));
+    fillWith(this.about, h("div", null, h("b", null, say.replying), ...quote({ here: true, mine: m.mine, from: m.from, text: m.text, deleted: m.deleted, media: (m.media || []).length })), iconButton("close", say.cancel, () => this.drop()));
     this.about.hidden = false;
     this.field.focus();
   }

@@ -33,7 +33,7 @@ function words(text) {
 
 /** @param {any} q */
 export function quote(q) {
-  const body = !q.here ? say.notHere : q.deleted ? say.deleted : q.text || fill(say.files, q.files || 0);
+  const body = !q.here ? say.notHere : q.deleted ? say.deleted : q.text || fill(say.files, q.media || 0);
   return [q.here ? h("span", { class: "who" }, q.mine ? say.you : nameOf(q.from)) : null, h("span", { class: "what", dir: "auto" }, body)];
 }
 

@@ -49,6 +49,7 @@ type Content struct {
 	//	*Content_Edit
 	//	*Content_Deletion
 	//	*Content_Reaction
+	//	*Content_Typing
 	Body          isContent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -216,6 +217,15 @@ func (x *Content) GetReaction() *Reaction {
 	return nil
 }
 
+func (x *Content) GetTyping() *Typing {
+	if x != nil {
+		if x, ok := x.Body.(*Content_Typing); ok {
+			return x.Typing
+		}
+	}
+	return nil
+}
+
 type isContent_Body interface {
 	isContent_Body()
 }
@@ -260,6 +270,10 @@ type Content_Reaction struct {
 	Reaction *Reaction `protobuf:"bytes,19,opt,name=reaction,proto3,oneof"`
 }
 
+type Content_Typing struct {
+	Typing *Typing `protobuf:"bytes,20,opt,name=typing,proto3,oneof"`
+}
+
 func (*Content_Hello) isContent_Body() {}
 
 func (*Content_Message) isContent_Body() {}
@@ -280,6 +294,257 @@ func (*Content_Deletion) isContent_Body() {}
 
 func (*Content_Reaction) isContent_Body() {}
 
+func (*Content_Typing) isContent_Body() {}
+
+// The text of a message of the sender's is another from now on.
+type Edit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Edit) Reset() {
+	*x = Edit{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Edit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Edit) ProtoMessage() {}
+
+func (x *Edit) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Edit.ProtoReflect.Descriptor instead.
+func (*Edit) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Edit) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Edit) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Messages of the sender's that are to be gone everywhere.
+type Deletion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      []*Deleted             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deletion) Reset() {
+	*x = Deletion{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deletion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deletion) ProtoMessage() {}
+
+func (x *Deletion) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deletion.ProtoReflect.Descriptor instead.
+func (*Deletion) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Deletion) GetMessages() []*Deleted {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+// What is left of a message that was deleted, for whoever never had it.
+type Deleted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Lamport       uint64                 `protobuf:"varint,2,opt,name=lamport,proto3" json:"lamport,omitempty"`
+	SentAtMs      int64                  `protobuf:"varint,3,opt,name=sent_at_ms,json=sentAtMs,proto3" json:"sent_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deleted) Reset() {
+	*x = Deleted{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deleted) ProtoMessage() {}
+
+func (x *Deleted) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deleted.ProtoReflect.Descriptor instead.
+func (*Deleted) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Deleted) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Deleted) GetLamport() uint64 {
+	if x != nil {
+		return x.Lamport
+	}
+	return 0
+}
+
+func (x *Deleted) GetSentAtMs() int64 {
+	if x != nil {
+		return x.SentAtMs
+	}
+	return 0
+}
+
+// What the sender thinks of a message; empty takes back what was said before.
+type Reaction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reaction) Reset() {
+	*x = Reaction{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reaction) ProtoMessage() {}
+
+func (x *Reaction) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
+func (*Reaction) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Reaction) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Reaction) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
+// The sender is writing; never stored, never repeated.
+type Typing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Typing) Reset() {
+	*x = Typing{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Typing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Typing) ProtoMessage() {}
+
+func (x *Typing) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Typing.ProtoReflect.Descriptor instead.
+func (*Typing) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{5}
+}
+
 // A file of a message, left with relays; docs/spec/deposit.md.
 type Deposit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -296,7 +561,7 @@ type Deposit struct {
 
 func (x *Deposit) Reset() {
 	*x = Deposit{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -308,7 +573,7 @@ func (x *Deposit) String() string {
 func (*Deposit) ProtoMessage() {}
 
 func (x *Deposit) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[1]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -321,7 +586,7 @@ func (x *Deposit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deposit.ProtoReflect.Descriptor instead.
 func (*Deposit) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{1}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Deposit) GetRoot() []byte {
@@ -369,7 +634,7 @@ type Stored struct {
 
 func (x *Stored) Reset() {
 	*x = Stored{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -381,7 +646,7 @@ func (x *Stored) String() string {
 func (*Stored) ProtoMessage() {}
 
 func (x *Stored) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[2]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -394,7 +659,7 @@ func (x *Stored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stored.ProtoReflect.Descriptor instead.
 func (*Stored) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{2}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Stored) GetRoots() [][]byte {
@@ -413,7 +678,7 @@ type Nothing struct {
 
 func (x *Nothing) Reset() {
 	*x = Nothing{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +690,7 @@ func (x *Nothing) String() string {
 func (*Nothing) ProtoMessage() {}
 
 func (x *Nothing) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[3]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +703,7 @@ func (x *Nothing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nothing.ProtoReflect.Descriptor instead.
 func (*Nothing) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{3}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{8}
 }
 
 // The first content in each direction of a session, and again when something
@@ -461,7 +726,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +738,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[4]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +751,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{4}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hello) GetDeviceList() []byte {
@@ -540,7 +805,7 @@ type Boxes struct {
 
 func (x *Boxes) Reset() {
 	*x = Boxes{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +817,7 @@ func (x *Boxes) String() string {
 func (*Boxes) ProtoMessage() {}
 
 func (x *Boxes) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[5]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +830,7 @@ func (x *Boxes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Boxes.ProtoReflect.Descriptor instead.
 func (*Boxes) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{5}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Boxes) GetRoot() []byte {
@@ -593,7 +858,7 @@ type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Text  string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	Media []*Attachment          `protobuf:"bytes,2,rep,name=media,proto3" json:"media,omitempty"`
-	// The message this one answers, if any.
+	// The message of this conversation that it answers; absent for none.
 	ReplyTo       []byte `protobuf:"bytes,3,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -601,7 +866,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +878,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[6]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +891,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{6}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Message) GetText() string {
@@ -650,157 +915,6 @@ func (x *Message) GetReplyTo() []byte {
 	return nil
 }
 
-// The text of an earlier message of the sender's is another.
-type Edit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Of            []byte                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
-	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Edit) Reset() {
-	*x = Edit{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Edit) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Edit) ProtoMessage() {}
-
-func (x *Edit) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Edit.ProtoReflect.Descriptor instead.
-func (*Edit) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *Edit) GetOf() []byte {
-	if x != nil {
-		return x.Of
-	}
-	return nil
-}
-
-func (x *Edit) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-// Earlier messages of the sender's are to be forgotten.
-type Deletion struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ids           [][]byte               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Deletion) Reset() {
-	*x = Deletion{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Deletion) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Deletion) ProtoMessage() {}
-
-func (x *Deletion) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Deletion.ProtoReflect.Descriptor instead.
-func (*Deletion) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *Deletion) GetIds() [][]byte {
-	if x != nil {
-		return x.Ids
-	}
-	return nil
-}
-
-// What the sender feels about an earlier message; empty takes it back.
-type Reaction struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Of            []byte                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
-	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Reaction) Reset() {
-	*x = Reaction{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Reaction) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Reaction) ProtoMessage() {}
-
-func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
-func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *Reaction) GetOf() []byte {
-	if x != nil {
-		return x.Of
-	}
-	return nil
-}
-
-func (x *Reaction) GetEmoji() string {
-	if x != nil {
-		return x.Emoji
-	}
-	return ""
-}
-
 type Attachment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Key, root and size, docs/spec/media.md.
@@ -814,7 +928,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -826,7 +940,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[10]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -839,7 +953,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{10}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attachment) GetPointer() []byte {
@@ -873,7 +987,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +999,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[11]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1012,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{11}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Receipt) GetRead() [][]byte {
@@ -912,7 +1026,7 @@ var File_internal_wire_contentpb_content_proto protoreflect.FileDescriptor
 
 const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\n" +
-	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\x95\x05\n" +
+	"%internal/wire/contentpb/content.proto\x12\x0fkith.content.v1\"\xc8\x05\n" +
 	"\aContent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
 	"\alamport\x18\x02 \x01(\x04R\alamport\x12\x1c\n" +
@@ -930,8 +1044,23 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\x06stored\x18\x10 \x01(\v2\x17.kith.content.v1.StoredH\x00R\x06stored\x12+\n" +
 	"\x04edit\x18\x11 \x01(\v2\x15.kith.content.v1.EditH\x00R\x04edit\x127\n" +
 	"\bdeletion\x18\x12 \x01(\v2\x19.kith.content.v1.DeletionH\x00R\bdeletion\x127\n" +
-	"\breaction\x18\x13 \x01(\v2\x19.kith.content.v1.ReactionH\x00R\breactionB\x06\n" +
-	"\x04body\"m\n" +
+	"\breaction\x18\x13 \x01(\v2\x19.kith.content.v1.ReactionH\x00R\breaction\x121\n" +
+	"\x06typing\x18\x14 \x01(\v2\x17.kith.content.v1.TypingH\x00R\x06typingB\x06\n" +
+	"\x04body\"*\n" +
+	"\x04Edit\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"@\n" +
+	"\bDeletion\x124\n" +
+	"\bmessages\x18\x01 \x03(\v2\x18.kith.content.v1.DeletedR\bmessages\"Q\n" +
+	"\aDeleted\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
+	"\alamport\x18\x02 \x01(\x04R\alamport\x12\x1c\n" +
+	"\n" +
+	"sent_at_ms\x18\x03 \x01(\x03R\bsentAtMs\"0\n" +
+	"\bReaction\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"\b\n" +
+	"\x06Typing\"m\n" +
 	"\aDeposit\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x10\n" +
@@ -957,15 +1086,7 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\aMessage\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x121\n" +
 	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\x12\x19\n" +
-	"\breply_to\x18\x03 \x01(\fR\areplyTo\"*\n" +
-	"\x04Edit\x12\x0e\n" +
-	"\x02of\x18\x01 \x01(\fR\x02of\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x1c\n" +
-	"\bDeletion\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\fR\x03ids\"0\n" +
-	"\bReaction\x12\x0e\n" +
-	"\x02of\x18\x01 \x01(\fR\x02of\x12\x14\n" +
-	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"N\n" +
+	"\breply_to\x18\x03 \x01(\fR\areplyTo\"N\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
@@ -986,39 +1107,43 @@ func file_internal_wire_contentpb_content_proto_rawDescGZIP() []byte {
 	return file_internal_wire_contentpb_content_proto_rawDescData
 }
 
-var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Content)(nil),    // 0: kith.content.v1.Content
-	(*Deposit)(nil),    // 1: kith.content.v1.Deposit
-	(*Stored)(nil),     // 2: kith.content.v1.Stored
-	(*Nothing)(nil),    // 3: kith.content.v1.Nothing
-	(*Hello)(nil),      // 4: kith.content.v1.Hello
-	(*Boxes)(nil),      // 5: kith.content.v1.Boxes
-	(*Message)(nil),    // 6: kith.content.v1.Message
-	(*Edit)(nil),       // 7: kith.content.v1.Edit
-	(*Deletion)(nil),   // 8: kith.content.v1.Deletion
-	(*Reaction)(nil),   // 9: kith.content.v1.Reaction
-	(*Attachment)(nil), // 10: kith.content.v1.Attachment
-	(*Receipt)(nil),    // 11: kith.content.v1.Receipt
+	(*Edit)(nil),       // 1: kith.content.v1.Edit
+	(*Deletion)(nil),   // 2: kith.content.v1.Deletion
+	(*Deleted)(nil),    // 3: kith.content.v1.Deleted
+	(*Reaction)(nil),   // 4: kith.content.v1.Reaction
+	(*Typing)(nil),     // 5: kith.content.v1.Typing
+	(*Deposit)(nil),    // 6: kith.content.v1.Deposit
+	(*Stored)(nil),     // 7: kith.content.v1.Stored
+	(*Nothing)(nil),    // 8: kith.content.v1.Nothing
+	(*Hello)(nil),      // 9: kith.content.v1.Hello
+	(*Boxes)(nil),      // 10: kith.content.v1.Boxes
+	(*Message)(nil),    // 11: kith.content.v1.Message
+	(*Attachment)(nil), // 12: kith.content.v1.Attachment
+	(*Receipt)(nil),    // 13: kith.content.v1.Receipt
 }
 var file_internal_wire_contentpb_content_proto_depIdxs = []int32{
-	4,  // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
-	6,  // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
-	11, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
-	5,  // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
-	3,  // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
-	1,  // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
-	2,  // 6: kith.content.v1.Content.stored:type_name -> kith.content.v1.Stored
-	7,  // 7: kith.content.v1.Content.edit:type_name -> kith.content.v1.Edit
-	8,  // 8: kith.content.v1.Content.deletion:type_name -> kith.content.v1.Deletion
-	9,  // 9: kith.content.v1.Content.reaction:type_name -> kith.content.v1.Reaction
-	5,  // 10: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
-	10, // 11: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	9,  // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
+	11, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
+	13, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
+	10, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
+	8,  // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
+	6,  // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
+	7,  // 6: kith.content.v1.Content.stored:type_name -> kith.content.v1.Stored
+	1,  // 7: kith.content.v1.Content.edit:type_name -> kith.content.v1.Edit
+	2,  // 8: kith.content.v1.Content.deletion:type_name -> kith.content.v1.Deletion
+	4,  // 9: kith.content.v1.Content.reaction:type_name -> kith.content.v1.Reaction
+	5,  // 10: kith.content.v1.Content.typing:type_name -> kith.content.v1.Typing
+	3,  // 11: kith.content.v1.Deletion.messages:type_name -> kith.content.v1.Deleted
+	10, // 12: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
+	12, // 13: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_internal_wire_contentpb_content_proto_init() }
@@ -1037,6 +1162,7 @@ func file_internal_wire_contentpb_content_proto_init() {
 		(*Content_Edit)(nil),
 		(*Content_Deletion)(nil),
 		(*Content_Reaction)(nil),
+		(*Content_Typing)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1044,7 +1170,7 @@ func file_internal_wire_contentpb_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_wire_contentpb_content_proto_rawDesc), len(file_internal_wire_contentpb_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,157 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"kith/identity"
+	"kith/internal/chat"
+	"kith/internal/delivery"
+	"kith/internal/engine"
+	"kith/internal/store"
+	"kith/internal/transfer"
+	"kith/internal/wire"
+)
+
+// Typing tells a contact that the person is writing, if a link is up; else it does
+// nothing.
+func (n *Node) Typing(ctx context.Context, c chat.Contact) error {
+	if !n.Online(c.Device) {
+		return nil
+	}
+	_, _, err := n.Do(ctx, engine.Typing{To: c.Account})
+	return err
+}
+
+// typists are contacts who write, for watchers.
+type typists struct {
+	mu    sync.Mutex // guards what follows
+	count uint64     // numbers what was heard
+	last  map[identity.AccountID]typist
+}
+
+type typist struct {
+	n  uint64
+	at time.Time
+}
+
+// hearEvery is how often watchers are told at most that somebody writes, however
+// often it is heard.
+const hearEvery = time.Second
+
+// hear notes that somebody writes and reports whether that is news.
+func (t *typists) hear(a identity.AccountID, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if since := now.Sub(t.last[a].at); since >= 0 && since < hearEvery {
+		return false
+	}
+	if t.last == nil {
+		t.last = map[identity.AccountID]typist{}
+	}
+	t.count++
+	t.last[a] = typist{t.count, now}
+	return true
+}
+
+// since returns who was heard after the n-th time, and how often in all.
+func (t *typists) since(n uint64) (who []identity.AccountID, count uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for a, x := range t.last {
+		if x.n > n {
+			who = append(who, a)
+		}
+	}
+	slices.SortFunc(who, func(a, b identity.AccountID) int { return slices.Compare(a[:], b[:]) })
+	return who, t.count
+}
+
+func (n *Node) hearTyping(a identity.AccountID, now time.Time) {
+	if n.writing.hear(a, now) {
+		n.news.tell()
+	}
+}
+
+func (n *Node) isBlocked(p wire.PeerID) bool {
+	_, blocked := n.blocked.Load(p)
+	return blocked
+}
+
+// shun wants nothing more of a contact's device, and to be nothing to it.
+func (n *Node) shun(ctx context.Context, now time.Time, d identity.DeviceID) {
+	peer := wire.PeerOf(d)
+	n.blocked.Store(peer, struct{}{})
+	n.known.Delete(peer)
+	n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Leave{Peer: peer}), nil)
+	n.work.Go(func() { n.net.Hangup(peer) })
+}
+
+// configured follows a change of what a contact may know.
+func (n *Node) configured(ctx context.Context, now time.Time, e chat.ContactConfigured) {
+	var c chat.Contact
+	var waiting []wire.Outgoing
+	var wants []engine.Want
+	err := n.db.View(func(tx *store.Tx) (err error) {
+		if c, _, err = tx.Contact(e.Account); err != nil {
+			return err
+		}
+		all, err := tx.OutboxAll()
+		if err != nil {
+			return err
+		}
+		waiting = slices.DeleteFunc(all, func(o wire.Outgoing) bool { return o.To != c.Device })
+		wants, err = tx.Wants()
+		return err
+	})
+	if err != nil {
+		n.log.Warn("a contact's settings do not count before the next start", "cause", cause(err))
+		return
+	}
+	wants = slices.DeleteFunc(wants, func(w engine.Want) bool { return w.From != c.Device })
+	peer := wire.PeerOf(c.Device)
+	switch blocked := n.isBlocked(peer); {
+	case e.Blocked && !blocked:
+		n.shun(ctx, now, c.Device)
+		for _, w := range wants {
+			n.doTransfer(ctx, n.transfer.Step(now, transfer.Lose{Root: w.Ref.Root, From: transfer.Source{Peer: peer}}))
+			n.doTransfer(ctx, n.transfer.Step(now, transfer.Lose{Root: w.Ref.Root, From: transfer.Source{Peer: peer, Deposit: true}}))
+		}
+	case !e.Blocked && blocked:
+		n.blocked.Delete(peer)
+		n.keep(ctx, now, c.Device)
+		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Queue{Envelopes: waiting}), nil)
+		n.want(ctx, now, wants)
+	}
+}
+
+// erase takes away the blobs that no message refers to any more. What cannot be
+// removed now is at the next start.
+func (n *Node) erase(ctx context.Context, now time.Time, roots [][32]byte) {
+	for _, root := range roots {
+		if known, err := n.mediaKnown(root); err != nil || known {
+			continue
+		}
+		n.doTransfer(ctx, n.transfer.Step(now, transfer.Forget{Root: root}))
+		n.closeAssembly(root)
+		n.moving.Delete(root)
+		n.removeBlob(root)
+	}
+}
+
+// removeBlob removes a blob's files unless a message refers to them.
+func (n *Node) removeBlob(root [32]byte) {
+	if err := n.db.RemoveBlob(root); err != nil {
+		n.log.Warn("a file stays until the next start", "cause", cause(err))
+	}
+}
+
+func (n *Node) mediaKnown(root [32]byte) (known bool, err error) {
+	err = n.db.View(func(tx *store.Tx) (err error) {
+		known, err = tx.MediaKnown(root)
+		return err
+	})
+	return known, err
+}
