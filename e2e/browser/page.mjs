@@ -191,6 +191,30 @@ try {
   await a.locator(".head [aria-label=verified]").waitFor();
   await b.keyboard.press("Escape");
 
+  // Writing shows; blocking and naming do what they say.
+  // Not more than one word of it in three seconds, and the last was for a message.
+  const shown = a.getByText("Bob is writing").waitFor();
+  for (let on = true; on; on = !(await Promise.race([shown.then(() => true), b.waitForTimeout(300)]))) await b.getByRole("textbox", { name: "Message" }).pressSequentially("a");
+  await b.getByRole("textbox", { name: "Message" }).fill("");
+  await a.locator(".head .who").click();
+  await a.getByLabel("Called here").fill("Robert");
+  await a.getByRole("button", { name: "Rename" }).click();
+  await a.locator(".conversation", { hasText: "Robert" }).waitFor();
+  await a.locator(".head .who").click();
+  await a.getByRole("button", { name: "Block" }).click();
+  await a.locator(".head", { hasText: "blocked" }).waitFor();
+  await write(b, "Do you hear me?");
+  await a.locator(".head .who").click();
+  const silent = await a.locator(".row", { hasText: "Do you hear me?" }).count();
+  await shot(a, "17-contact");
+  await a.getByLabel("Called here").fill("Bob");
+  await a.getByRole("button", { name: "Rename" }).click();
+  await a.locator(".conversation", { hasText: "Bob" }).waitFor();
+  await a.locator(".head .who").click();
+  await a.getByRole("button", { name: "End the block" }).click();
+  await a.locator(".row", { hasText: "Do you hear me?" }).waitFor({ timeout: 60_000 });
+  check("writing, naming, blocking", silent === 0);
+
   // Search leads to a message.
   await a.getByRole("searchbox").fill("cold");
   await a.locator(".found-list .conversation", { hasText: "Looks cold" }).click();

@@ -18,8 +18,9 @@ export class Compose {
     /** @type {{file: File, element: HTMLElement, stop: AbortController}[]} */ this.files = [];
     /** @type {any} */ this.reply = null;
     /** @type {any} */ this.edit = null;
+    this.told = 0;
     this.field = h("textarea", { rows: 1, dir: "auto", placeholder: say.message, "aria-label": say.message, enterKeyHint: "send", maxLength: 65536,
-      oninput: () => this.grow(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e), onpaste: (/** @type {ClipboardEvent} */ e) => this.paste(e) });
+      oninput: () => this.written(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e), onpaste: (/** @type {ClipboardEvent} */ e) => this.paste(e) });
     this.picker = h("input", { type: "file", multiple: true, hidden: true, onchange: () => {
       this.take([...(this.picker.files || [])]);
       this.picker.value = "";
@@ -48,6 +49,15 @@ export class Compose {
   /** Keeps what was written for the next time. */
   keep() {
     if (!this.edit) drafts.set(this.contact.account, { text: this.field.value, reply: this.reply });
+  }
+
+  written() {
+    this.grow();
+    // At most one word of it in three seconds; the node does not say more either.
+    if (this.contact.typing && !this.edit && this.field.value && Date.now() - this.told > 3000) {
+      this.told = Date.now();
+      call("Typing", { contact: this.contact.account }).catch(() => {});
+    }
   }
 
   grow() {

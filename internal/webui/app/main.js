@@ -129,7 +129,10 @@ function happened(event) {
         c.contact.unread = (c.contact.unread || 0) + 1;
         if (!isOpen || document.hidden) notify(m);
       }
-      if (isOpen) state.open?.timeline.add(m);
+      if (isOpen) {
+        state.open?.timeline.add(m);
+        if (!m.mine) writes(null);
+      }
     } else {
       if (c.last?.id === m.id) c.last = m;
       if (!m.mine && m.state === "read") c.contact.unread = 0;
@@ -137,6 +140,8 @@ function happened(event) {
     }
     drawList();
     seen();
+  } else if (event.typing) {
+    writes(event.typing);
   } else if (event.removed) {
     if (state.open?.contact.name === event.removed.contact) state.open?.timeline.remove(event.removed.id);
     load();
@@ -148,6 +153,18 @@ function happened(event) {
     drawList();
     if (state.open?.contact === event.contact) drawHead();
   }
+}
+
+let writing = 0;
+
+/** Shows that the contact on the other side writes, for as long as that holds. @param {any} t */
+function writes(t) {
+  const p = pane.querySelector(".writing");
+  clearTimeout(writing);
+  if (!p) return;
+  const open = t && state.open?.contact.name === t.contact && Number(t.untilMs) > Date.now();
+  p.textContent = open ? fill(say.writing, t.contact) : "";
+  if (open) writing = setTimeout(() => writes(null), Number(t.untilMs) - Date.now());
 }
 
 function drawList() {
@@ -187,7 +204,7 @@ async function show(contact, around) {
   state.open = { contact, timeline, compose };
   document.body.classList.add("reading");
   const drop = h("div", { class: "drop", hidden: true }, say.dropHere);
-  fillWith(pane, h("header", { class: "head" }), timeline.element, h("p", { class: "trouble", role: "alert", hidden: true }), compose.element, drop);
+  fillWith(pane, h("header", { class: "head" }), timeline.element, h("p", { class: "writing" }), h("p", { class: "trouble", role: "alert", hidden: true }), compose.element, drop);
   drawHead();
   pane.ondragover = (e) => {
     if (!e.dataTransfer?.types.includes("Files")) return;
@@ -212,7 +229,7 @@ function drawHead() {
   if (!head || !contact) return;
   fillWith(head, iconButton("back", say.back, leave, { class: "icon-button back" }),
     h("button", { type: "button", class: "who", onclick: () => about(contact, load) }, h("h1", null, nameOf(contact.name)), contact.verified ? icon("shield", say.verified) : null,
-      contact.state === "established" ? null : h("span", { class: "hint" }, contact.state === "refused" ? say.refused : say.pending)));
+      contact.blocked ? h("span", { class: "hint" }, say.blocked) : contact.state === "established" ? null : h("span", { class: "hint" }, contact.state === "refused" ? say.refused : say.pending)));
 }
 
 function leave() {
@@ -230,7 +247,7 @@ async function seen() {
   if (!open || !c?.contact.unread || document.hidden || !document.hasFocus() || !open.timeline.atEnd()) return;
   c.contact.unread = 0;
   drawList();
-  await call("Log", { contact: open.contact.account, limit: 1, markRead: true }).catch(() => {});
+  await call("MarkRead", { contact: open.contact.account }).catch(() => {});
 }
 
 addEventListener("focus", seen);

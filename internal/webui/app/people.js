@@ -72,6 +72,19 @@ export async function about(contact, changed) {
     d.close();
     changed();
   };
+  /** @param {object} change */
+  const configure = async (change) => {
+    try {
+      await call("Configure", { contact: contact.account, ...change });
+      changed();
+    } catch (err) {
+      problem.textContent = /** @type {Error} */ (err).message;
+    }
+  };
+  /** @param {string} key @param {string} text */
+  const toggle = (key, text) => h("label", { class: "choice" }, h("input", { type: "checkbox", checked: !!contact[key], onchange: (/** @type {any} */ e) => configure({ [key]: e.target.checked }) }), h("span", null, text));
+  const problem = h("p", { class: "problem", role: "alert" });
+  const name = h("input", { id: "called-here", type: "text", maxLength: 64, value: contact.name, autocomplete: "off", dir: "auto" });
   const notes = [contact.reduced && say.reduced, contact.stale && say.stale].filter(Boolean);
   const d = dialog(contact.name, "sheet",
     h("header", null, h("h2", null, nameOf(contact.name)), iconButton("close", say.close, () => d.close())),
@@ -80,6 +93,18 @@ export async function about(contact, changed) {
       h("p", null, fill(say.safetyMore, contact.name)),
       h("ol", { class: "digits", "aria-label": say.safety }, ...r.safetyNumber.split(" ").map((/** @type {string} */ g) => h("li", null, g))),
       contact.verified ? h("button", { type: "button", onclick: () => mark(false) }, say.unmark) : h("button", { type: "button", class: "primary", onclick: () => mark(true) }, say.markVerified)),
+    h("section", null,
+      h("form", { onsubmit: async (/** @type {Event} */ e) => {
+        e.preventDefault();
+        await configure({ name: name.value.trim() });
+        if (!problem.textContent) d.close();
+      } }, h("label", { for: "called-here" }, say.called), h("div", { class: "inline" }, name, h("button", { type: "submit" }, say.rename))),
+      toggle("receipts", say.receipts), toggle("typing", say.typingToo), problem,
+      contact.blocked ? null : h("p", { class: "hint" }, say.blockMore),
+      h("button", { type: "button", class: contact.blocked ? "" : "danger", onclick: async () => {
+        await configure({ blocked: !contact.blocked });
+        d.close();
+      } }, contact.blocked ? say.unblock : say.block)),
     h("section", null, ...notes.map((n) => h("p", { class: "hint" }, n)),
       h("dl", null, h("dt", null, say.account), h("dd", { class: "mono" }, contact.account), h("dt", null, say.since), h("dd", null, exactTime(Number(contact.addedAtMs))))));
 }
