@@ -32,6 +32,7 @@
 //   - internal/node: the loop: one owner, one transaction, then the network
 //   - internal/api: serves api/v1 and media over a node
 //   - internal/cli: the command line
+//   - internal/door: what lets a browser in; internal/webui: the page it is shown
 //   - internal/qr: QR codes drawn and read
 //   - internal/sim: a simulated world, for tests
 //   - cmd/kith: puts the parts together

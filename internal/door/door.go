@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -182,11 +183,9 @@ func (d *Door) admitted(r *http.Request) bool {
 	for _, c := range r.CookiesNamed(cookieName) {
 		sum := sha256.Sum256([]byte(c.Value))
 		d.mu.Lock()
-		for _, s := range d.sessions {
-			if s == sum {
-				d.mu.Unlock()
-				return true
-			}
+		if slices.Contains(d.sessions, sum) {
+			d.mu.Unlock()
+			return true
 		}
 		d.mu.Unlock()
 	}
