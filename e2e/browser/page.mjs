@@ -44,11 +44,11 @@ class Home {
   }
 }
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required"] });
 const violations = [];
 const person = async (home, size = { width: 1180, height: 760 }) => {
   const context = await browser.newContext({ viewport: size, reducedMotion: "reduce" });
-  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await context.grantPermissions(["clipboard-read", "clipboard-write", "microphone"]);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   page.on("console", (m) => (/Content Security Policy|Trusted Type|TypeError|ReferenceError/i.test(m.text()) ? violations.push(`${home.name}: ${m.text()}`) : 0));
@@ -154,6 +154,18 @@ try {
   await b.locator(".viewer img").waitFor();
   await shot(b, "06-viewer");
   await b.keyboard.press("Escape");
+
+  // A voice note, from a microphone that beeps.
+  await a.getByRole("button", { name: "Record a voice note" }).click();
+  await a.locator(".recorder time", { hasText: "0:02" }).waitFor();
+  await shot(a, "18-recording");
+  await a.getByRole("button", { name: "Done" }).click();
+  await b.locator(".voice .shape i").nth(40).waitFor();
+  await b.getByRole("button", { name: "Speed" }).click();
+  await b.getByRole("button", { name: "Play or pause" }).click();
+  await b.waitForFunction(() => document.querySelector(".voice audio").currentTime > 0.3 && document.querySelector(".voice audio").playbackRate === 1.5);
+  check("a voice note is recorded, and heard as fast as one likes", true);
+  await shot(b, "19-voice");
 
   // Answer, react, edit, delete.
   const act = async (page, text, item) => {

@@ -4,6 +4,7 @@ import { call, Refused, upload } from "./api.js";
 import { bytesOf, fillWith, h, icon, iconButton, nameOf } from "./dom.js";
 import { quote } from "./message.js";
 import { fill, say } from "./strings.js";
+import { Recorder } from "./voice.js";
 
 const mostFiles = 64;
 
@@ -29,11 +30,15 @@ export class Compose {
     this.rawRow = h("label", { class: "raw", for: "raw", hidden: true }, this.raw, say.asFile);
     this.about = h("div", { class: "about", hidden: true });
     this.chips = h("ul", { class: "chips", hidden: true });
+    this.recorder = new Recorder((file) => {
+      this.take([file]);
+      this.send();
+    }, trouble);
     this.button = iconButton("send", say.send, () => this.send(), { class: "icon-button send" });
     this.element = h("form", { class: "compose", onsubmit: (/** @type {Event} */ e) => {
       e.preventDefault();
       this.send();
-    } }, this.about, this.chips, this.rawRow, h("div", { class: "compose-line" }, iconButton("clip", say.attach, () => this.picker.click()), this.picker, this.field, this.button));
+    } }, this.about, this.chips, this.rawRow, this.recorder.element, h("div", { class: "compose-line" }, iconButton("clip", say.attach, () => this.picker.click()), this.picker, this.field, iconButton("mic", say.record, () => this.recorder.start()), this.button));
     const kept = drafts.get(contact.account);
     if (kept) {
       this.field.value = kept.text;
@@ -48,6 +53,7 @@ export class Compose {
 
   /** Keeps what was written for the next time. */
   keep() {
+    this.recorder.stop(false);
     if (!this.edit) drafts.set(this.contact.account, { text: this.field.value, reply: this.reply });
   }
 

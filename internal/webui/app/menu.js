@@ -49,7 +49,10 @@ export function menu(m, at, on) {
       items[next].focus();
     }
   });
-  d.addEventListener("close", () => /** @type {HTMLElement} */ (at.closest(".row"))?.focus({ preventScroll: true }));
+  d.addEventListener("close", () => {
+    // What was chosen may have put the cursor elsewhere.
+    if (document.activeElement === document.body) /** @type {HTMLElement} */ (at.closest(".row"))?.focus({ preventScroll: true });
+  });
 }
 
 /** @param {any} m */

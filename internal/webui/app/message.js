@@ -3,6 +3,7 @@
 import { mediaURL } from "./api.js";
 import { bytesOf, h, icon, iconButton, nameOf, timeOf } from "./dom.js";
 import { fill, say } from "./strings.js";
+import { isVoice, player } from "./voice.js";
 
 /** How far a message is known to have come. @param {any} m @returns {[string, string]} picture and words */
 export function standing(m) {
@@ -43,6 +44,7 @@ function file(m, a, i, view) {
   const size = Number(a.size || 0);
   if (ready && /^image\/(jpeg|png|gif|webp)$/.test(a.type))
     return h("button", { class: "picture", type: "button", "aria-label": a.name, onclick: () => view(i) }, h("img", { src: mediaURL(m.id, i), alt: a.name, loading: "lazy", decoding: "async" }));
+  if (ready && isVoice(a)) return player(mediaURL(m.id, i), a.name);
   if (ready && /^video\/(mp4|webm|quicktime)$/.test(a.type)) return h("video", { src: mediaURL(m.id, i), controls: true, preload: "metadata", "aria-label": a.name });
   if (ready && /^(audio\/|application\/ogg)/.test(a.type)) return h("audio", { src: mediaURL(m.id, i), controls: true, preload: "metadata", "aria-label": a.name });
   const share = size ? Math.floor((100 * Number(a.have || 0)) / size) : 0;

@@ -171,14 +171,12 @@ export class Timeline {
     const old = this.rowOf(m.id);
     if (i < 0 || !old) return;
     const end = this.atEnd();
-    const playing = old.querySelector("video, audio");
+    const playing = [...old.querySelectorAll(".voice, video, audio:not(.voice audio)")];
     this.messages[i] = m;
     const fresh = row(m, old.classList.contains("first"), this.on);
-    if (playing && !m.deleted) {
-      // What plays goes on.
-      const place = fresh.querySelector(playing.tagName);
-      if (place) place.replaceWith(playing);
-    }
+    // What plays goes on: players are taken over whole.
+    const places = fresh.querySelectorAll(".voice, video, audio:not(.voice audio)");
+    if (places.length === playing.length) places.forEach((p, i) => p.replaceWith(playing[i]));
     const had = old.contains(document.activeElement);
     old.replaceWith(fresh);
     if (had) fresh.focus({ preventScroll: true });

@@ -74,7 +74,12 @@ export function firstRun(root, then) {
       try {
         const made = await plain("/setup/create", { name: name.value.trim(), key, passphrase: key === "passphrase" ? secret.value : "" });
         secret.value = "";
-        words(root, made.phrase, then);
+        // They are shown only now: leaving is asked about.
+        addEventListener("beforeunload", stay);
+        words(root, made.phrase, () => {
+          removeEventListener("beforeunload", stay);
+          then();
+        });
       } catch (err) {
         const r = /** @type {Refused} */ (err);
         problem.textContent = r.hint ? `${r.message}: ${r.hint}` : r.message;
@@ -87,6 +92,9 @@ export function firstRun(root, then) {
   problem, button);
   card(root, h("h1", null, say.welcome), h("p", null, say.welcomeMore), form);
 }
+
+/** @param {BeforeUnloadEvent} e */
+const stay = (e) => e.preventDefault();
 
 /** @param {Element} root @param {string[]} phrase @param {() => void} then */
 function words(root, phrase, then) {
