@@ -234,3 +234,32 @@ func FuzzActions(f *testing.F) {
 		}
 	})
 }
+
+// TestDelivery_DE15_whoWasLeft is not dialled and gets nothing, but for what is queued
+// again after another Keep.
+func TestDelivery_DE15_whoWasLeft(t *testing.T) {
+	m := delivery.New(queue(0, 3), 1)
+	if n := dials(m.Step(start, delivery.Keep{Peer: bob})); n != 1 {
+		t.Fatalf("%d dials", n)
+	}
+	m.Step(start, delivery.Up{Peer: bob})
+	m.Step(start, delivery.Leave{Peer: bob})
+	m.Step(start, delivery.Down{Peer: bob})
+	for at := start; at.Before(start.Add(time.Hour)); at = at.Add(time.Minute) {
+		effects := append(m.Step(at, delivery.Tick{}), m.Step(at, delivery.Found{Peer: bob})...)
+		if dials(effects) != 0 || len(sent(t, effects)) != 0 {
+			t.Fatalf("after it was left: %v", effects)
+		}
+	}
+	if m.Len() != 0 {
+		t.Errorf("%d envelopes wait here", m.Len())
+	}
+	m.Step(start, delivery.Leave{Peer: carol}) // never heard of
+	if n := dials(m.Step(start.Add(2*time.Hour), delivery.Keep{Peer: bob})); n != 1 {
+		t.Errorf("%d dials after another keep", n)
+	}
+	m.Step(start.Add(2*time.Hour), delivery.Queue{Envelopes: queue(0, 3)})
+	if got := sent(t, m.Step(start.Add(2*time.Hour), delivery.Up{Peer: bob})); len(got) != 3 {
+		t.Errorf("sent then: %q", got)
+	}
+}
