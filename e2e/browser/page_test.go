@@ -28,6 +28,22 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
+// TestPage_types holds the page's modules against the types in their comments.
+func TestPage_types(t *testing.T) {
+	if !*run {
+		t.Skip("skipped: browsers are driven only with -browser")
+	}
+	for _, c := range [][]string{{"npm", "ci", "--silent", "--no-audit", "--no-fund"}, {"node", "node_modules/typescript/bin/tsc", "--noEmit", "--allowJs", "--checkJs", "--strict", "--target", "esnext",
+		"--module", "esnext", "--moduleResolution", "bundler", "--lib", "esnext,dom,dom.iterable", "--skipLibCheck", "../../internal/webui/app/main.js"}} {
+		if _, err := exec.LookPath(c[0]); err != nil {
+			t.Skipf("skipped: no %s", c[0])
+		}
+		if out, err := exec.CommandContext(t.Context(), c[0], c[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", c[0], err, out)
+		}
+	}
+}
+
 // TestPage_twoPeopleInTwoBrowsers tells the whole story of page.mjs: first run, invite,
 // text, a picture, answers, edits, deletions, search, dark, a phone's width, axe-core,
 // who is let in, a node killed under an open page.

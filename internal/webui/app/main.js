@@ -5,7 +5,7 @@ import { call, launch, plain, Refused, watch, whenOut } from "./api.js";
 import { Compose } from "./compose.js";
 import { announce, fillWith, h, icon, iconButton, nameOf, whenShort } from "./dom.js";
 import { menu, view } from "./menu.js";
-import { standing } from "./message.js";
+import { briefly, standing } from "./message.js";
 import { about, newContact } from "./people.js";
 import { fill, say } from "./strings.js";
 import { Timeline } from "./timeline.js";
@@ -149,9 +149,10 @@ function happened(event) {
     const c = state.conversations.find((x) => x.contact.account === event.contact.account);
     if (!c) return load();
     c.contact = event.contact;
-    if (state.open?.contact.account === event.contact.account) state.open.contact = event.contact;
+    const open = state.open;
+    if (open?.contact.account === event.contact.account && open) open.contact = event.contact;
     drawList();
-    if (state.open?.contact === event.contact) drawHead();
+    if (open?.contact === event.contact) drawHead();
   }
 }
 
@@ -182,7 +183,7 @@ function line(c) {
   const { contact, last } = c;
   const isOpen = state.open?.contact.account === contact.account;
   let text = contact.state === "established" ? "" : contact.state === "refused" ? say.refused : say.pending;
-  if (last) text = last.deleted ? say.deleted : last.notice ? say.session : last.text || fill(say.files, (last.media || []).length);
+  if (last) text = briefly(last);
   return h("li", null, h("button", { type: "button", class: "conversation", "aria-current": isOpen ? "true" : undefined, "data-account": contact.account, onclick: () => show(contact) },
     h("span", { class: "avatar", "aria-hidden": "true", "data-tone": String([...contact.account].reduce((n, x) => n + x.charCodeAt(0), 0) % 6) }, [...contact.name][0] || "?"),
     h("span", { class: "name" }, nameOf(contact.name), contact.verified ? icon("shield", say.verified) : null),

@@ -32,9 +32,20 @@ function words(text) {
   return parts;
 }
 
+/** @param {number} n */
+export const filesOf = (n) => (n === 1 ? say.file : fill(say.files, n));
+
+/** What a list says of a message. @param {any} m */
+export function briefly(m) {
+  const media = m.media || [];
+  if (m.deleted) return say.deleted;
+  if (m.notice) return say.session;
+  return m.text || (media.length === 1 ? (isVoice(media[0]) ? say.voice : media[0].name) : filesOf(media.length));
+}
+
 /** @param {any} q */
 export function quote(q) {
-  const body = !q.here ? say.notHere : q.deleted ? say.deleted : q.text || fill(say.files, q.media || 0);
+  const body = !q.here ? say.notHere : q.deleted ? say.deleted : q.text || filesOf(q.media || 0);
   return [q.here ? h("span", { class: "who" }, q.mine ? say.you : nameOf(q.from)) : null, h("span", { class: "what", dir: "auto" }, body)];
 }
 

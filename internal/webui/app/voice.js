@@ -40,14 +40,14 @@ export class Recorder {
       if (this.wanted) this.done(new File(parts, name, { type: (kind || "").split(";")[0] }));
     };
     this.recorder.start(1000);
-    this.began = Date.now();
+    const began = Date.now();
     this.element.hidden = false;
     const context = new AudioContext();
     const ear = context.createAnalyser();
     context.createMediaStreamSource(this.stream).connect(ear);
     const heard = new Uint8Array(ear.fftSize);
     this.timer = setInterval(() => {
-      const s = Math.floor((Date.now() - this.began) / 1000);
+      const s = Math.floor((Date.now() - began) / 1000);
       this.clock.textContent = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
       ear.getByteTimeDomainData(heard);
       const loud = Math.max(...heard.map((x) => Math.abs(x - 128))) / 128;
