@@ -235,9 +235,9 @@ func FuzzActions(f *testing.F) {
 	})
 }
 
-// TestDelivery_DE15_whoWasLeft is not dialled and gets nothing, but for what is queued
+// TestDelivery_DE17_whoWasLeft is not dialled and gets nothing, but for what is queued
 // again after another Keep.
-func TestDelivery_DE15_whoWasLeft(t *testing.T) {
+func TestDelivery_DE17_whoWasLeft(t *testing.T) {
 	m := delivery.New(queue(0, 3), 1)
 	if n := dials(m.Step(start, delivery.Keep{Peer: bob})); n != 1 {
 		t.Fatalf("%d dials", n)

@@ -341,9 +341,9 @@ func FuzzActions(f *testing.F) {
 	})
 }
 
-// TestTransfer_forgottenBlobsMakeRoom: a blob that is given up is closed, what was
+// TestTransfer_TF12_forgottenBlobsMakeRoom: a blob that is given up is closed, what was
 // on its way for it counts no more, and what comes of it changes nothing.
-func TestTransfer_forgottenBlobsMakeRoom(t *testing.T) {
+func TestTransfer_TF12_forgottenBlobsMakeRoom(t *testing.T) {
 	w := newWorld(t)
 	w.step(transfer.Up{Peer: bob})
 	ref := blob(t, 1, 2*transfer.MaxFetches)
