@@ -25,6 +25,7 @@
 //   - internal/chat: the domain's words, and the fold of the event log
 //   - internal/engine: commands and envelopes become events, state, envelopes
 //   - internal/delivery: gets envelopes to devices, repeats until acknowledged
+//   - internal/preview: what is shown of a picture before it is there
 //   - internal/transfer: gets chunks of media, verifies nothing twice, resumes
 //   - internal/store: one encrypted database and the blob files beside it
 //   - internal/vault: the master key of a home directory at rest

@@ -102,14 +102,15 @@ const importLaw = `
 	identity, media, internal/wire          < internal/node
 	internal/chat, internal/store           < internal/node
 	internal/engine, internal/delivery      < internal/node
-	internal/transfer                       < internal/node
+	internal/transfer, internal/preview     < internal/node
+	media, golang.org/x/image               < internal/preview
 
 	api/v1, connectrpc.com/connect          < api/v1/apiv1connect
 	api/v1, api/v1/apiv1connect             < internal/api, internal/cli
 	connectrpc.com/connect                  < internal/api, internal/cli
 	identity, media, internal/wire          < internal/api
 	internal/chat, internal/engine          < internal/api
-	internal/node                           < internal/api
+	internal/node, internal/preview         < internal/api
 	internal/qr                             < internal/cli, internal/api
 	                                        < internal/door, internal/webui
 	github.com/alecthomas/kong              < internal/cli

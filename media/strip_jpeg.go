@@ -142,7 +142,7 @@ func keepJPEG(mark byte, body []byte) (kept []byte, changed bool) {
 		head[12], head[13] = 0, 0 // the thumbnail goes
 		return head, true
 	case mark == markAPP0+1 && bytes.HasPrefix(body, []byte("Exif\x00")):
-		o := orientation(body[min(len(body), len(exifHead)):])
+		o := Orientation(body[min(len(body), len(exifHead)):])
 		if o < 2 {
 			return nil, true
 		}
@@ -194,9 +194,9 @@ const tagOrientation = 0x0112
 // exifHead comes before EXIF's TIFF structure in a JPEG.
 const exifHead = "Exif\x00\x00"
 
-// orientation reads the orientation, 1 to 8, out of EXIF's TIFF structure; 0
+// Orientation reads the orientation, 1 to 8, out of EXIF's TIFF structure; 0
 // when there is none. Source: TIFF 6.0 section 2, EXIF 2.3 section 4.6.4.
-func orientation(tiff []byte) byte {
+func Orientation(tiff []byte) byte {
 	if len(tiff) < 8 {
 		return 0
 	}

@@ -77,7 +77,7 @@ func fitsPNG(kind string, length uint32, first, pixels bool) bool {
 // reports whether that was all it said.
 func keepOrientation(w *bufio.Writer, chunk []byte) bool {
 	const head, crc = 8, 4
-	o := orientation(chunk[head : len(chunk)-crc])
+	o := Orientation(chunk[head : len(chunk)-crc])
 	if o < 2 {
 		return false
 	}

@@ -88,7 +88,7 @@ func webpOrientation(w *bufio.Writer, r *bufio.Reader, length int64) (same bool,
 	if _, err := io.ReadFull(r, body); err != nil {
 		return false, err
 	}
-	tiff := orientationOnly(max(orientation(bytes.TrimPrefix(body, []byte("Exif\x00\x00"))), 1))
+	tiff := orientationOnly(max(Orientation(bytes.TrimPrefix(body, []byte("Exif\x00\x00"))), 1))
 	rest := len(body) - len(tiff)
 	if rest != 0 && rest < 8 {
 		// Too little for it and a chunk of zeros.
