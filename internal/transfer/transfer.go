@@ -24,6 +24,11 @@ const (
 	MaxFetches = 4
 	// MaxOpen is how many blobs are assembled at once; others wait their turn.
 	MaxOpen = 2
+	// MaxUrgent is how many more chunks may be on their way, and how many more blobs
+	// assembled, of those that somebody looks at.
+	MaxUrgent = 2
+	// MaxLooked is how many chunks of a blob may be urgent; the oldest gives way.
+	MaxLooked = 16
 	// BackoffFirst and BackoffMost bound the wait before a source that failed,
 	// or a blob whose disk failed, is tried again.
 	BackoffFirst = 2 * time.Second
@@ -41,8 +46,24 @@ type Source struct {
 
 // Want asks for a blob that From has.
 type Want struct {
-	Ref  media.Ref
-	From Source
+	Ref    media.Ref
+	From   Source
+	Paused bool // see [Pause]; it counts when the blob was not wanted before
+}
+
+// Pause lets a blob rest: only chunks that somebody looks at are fetched. Resume
+// ends that.
+type Pause struct{ Root [32]byte }
+
+// Resume: see [Pause].
+type Resume struct{ Root [32]byte }
+
+// Look says that somebody waits for a chunk, and soon for the Ahead chunks behind
+// it: they go before all others, also of a blob that is paused or has to wait its
+// turn.
+type Look struct {
+	Chunk wire.ChunkRef
+	Ahead uint64
 }
 
 // Lose says that a source has a blob no more.
@@ -101,6 +122,9 @@ type Down struct{ Peer wire.PeerID }
 type Tick struct{}
 
 func (Want) input()     {}
+func (Pause) input()    {}
+func (Resume) input()   {}
+func (Look) input()     {}
 func (Lose) input()     {}
 func (Forget) input()   {}
 func (Opened) input()   {}
@@ -150,7 +174,8 @@ type Machine struct {
 	blobs   map[[32]byte]*blob
 	order   [][32]byte // of arrival: the first wanted is the first fetched
 	up      map[wire.PeerID]bool
-	flights int
+	flights int // of all blobs
+	urgent  int // of these, for somebody who looks
 }
 
 type stage uint8
@@ -169,9 +194,17 @@ type blob struct {
 	have    []uint64
 	missing uint64            // chunks not on disk
 	next    uint64            // where the search for a missing chunk goes on
-	flying  map[uint64]Source // chunks on their way
-	retryAt time.Time         // after a disk failure
+	flying  map[uint64]flight // chunks on their way
+	paused  bool
+	looked  []uint64  // chunks somebody waits for, the most urgent first; at most [MaxLooked]
+	retryAt time.Time // after a disk failure
 	backoff time.Duration
+}
+
+// flight is a chunk on its way.
+type flight struct {
+	from   Source
+	urgent bool // beyond MaxFetches
 }
 
 type source struct {
@@ -192,6 +225,7 @@ func (m *Machine) Len() int { return len(m.blobs) }
 type Progress struct {
 	Chunks, Have uint64
 	Active       bool // chunks are on their way now
+	Paused       bool
 }
 
 // Progress reports on a blob; ok is false when the machine does not want it.
@@ -201,10 +235,10 @@ func (m *Machine) Progress(root [32]byte) (p Progress, ok bool) {
 		return Progress{}, false
 	}
 	p.Chunks = b.ref.Chunks()
-	if b.stage >= fetching {
+	if b.have != nil {
 		p.Have = p.Chunks - b.missing
 	}
-	p.Active = len(b.flying) > 0 || b.stage == finishing
+	p.Active, p.Paused = len(b.flying) > 0 || b.stage == finishing, b.paused
 	return p, true
 }
 
@@ -214,17 +248,28 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 	switch in := in.(type) {
 	case Want:
 		m.want(in)
+	case Pause:
+		m.pause(in.Root, true)
+	case Resume:
+		m.pause(in.Root, false)
+	case Look:
+		m.look(in)
 	case Lose:
 		if b, ok := m.blobs[in.Root]; ok {
 			b.sources = slices.DeleteFunc(b.sources, func(s *source) bool { return s.Source == in.From })
 		}
 	case Forget:
 		if b, ok := m.blobs[in.Root]; ok {
-			m.flights -= len(b.flying)
+			for i := range b.flying {
+				m.land(b, i)
+			}
 			m.remove(in.Root)
 			effects = append(effects, Close(in))
 		}
 	case Opened:
+		if _, wanted := m.blobs[in.Root]; !wanted {
+			return append(effects, Close{Root: in.Root}) // given up meanwhile
+		}
 		m.opened(in)
 	case Stored:
 		m.stored(in.Chunk)
@@ -259,7 +304,7 @@ func (m *Machine) Step(now time.Time, in Input) []Effect {
 func (m *Machine) want(in Want) {
 	b, ok := m.blobs[in.Ref.Root]
 	if !ok {
-		b = &blob{ref: in.Ref, flying: map[uint64]Source{}}
+		b = &blob{ref: in.Ref, flying: map[uint64]flight{}, paused: in.Paused}
 		m.blobs[in.Ref.Root] = b
 		m.order = append(m.order, in.Ref.Root)
 	}
@@ -267,6 +312,40 @@ func (m *Machine) want(in Want) {
 		b.sources = append(b.sources, &source{Source: in.From})
 	}
 }
+
+func (m *Machine) pause(root [32]byte, paused bool) {
+	if b, ok := m.blobs[root]; ok {
+		b.paused = paused
+	}
+}
+
+// look puts chunks before all others of their blob.
+func (m *Machine) look(in Look) {
+	b, ok := m.blobs[in.Chunk.Root]
+	if !ok {
+		return
+	}
+	var fresh []uint64
+	for i := in.Chunk.Index; i <= in.Chunk.Index+min(in.Ahead, MaxLooked-1) && i < b.ref.Chunks(); i++ {
+		fresh = append(fresh, i)
+	}
+	for _, i := range b.looked {
+		if len(fresh) < MaxLooked && !slices.Contains(fresh, i) {
+			fresh = append(fresh, i)
+		}
+	}
+	b.looked = fresh
+	b.forgetLooked()
+}
+
+// forgetLooked lets go of urgent chunks that are here.
+func (b *blob) forgetLooked() {
+	if b.stage == fetching {
+		b.looked = slices.DeleteFunc(b.looked, b.has)
+	}
+}
+
+func (b *blob) has(i uint64) bool { return b.have[i/64]&(1<<(i%64)) != 0 }
 
 func (m *Machine) opened(in Opened) {
 	b, ok := m.blobs[in.Root]
@@ -284,6 +363,7 @@ func (m *Machine) opened(in Opened) {
 		b.missing -= uint64(bits.OnesCount64(w))
 	}
 	b.stage, b.next = fetching, 0
+	b.forgetLooked()
 }
 
 func (m *Machine) stored(c wire.ChunkRef) {
@@ -291,11 +371,12 @@ func (m *Machine) stored(c wire.ChunkRef) {
 	if !ok || !m.land(b, c.Index) {
 		return
 	}
-	if b.have[c.Index/64]&(1<<(c.Index%64)) == 0 {
+	if !b.has(c.Index) {
 		b.have[c.Index/64] |= 1 << (c.Index % 64)
 		b.missing--
 	}
 	b.backoff = 0
+	b.forgetLooked()
 }
 
 func (m *Machine) failed(now time.Time, in Failed) {
@@ -323,11 +404,15 @@ func (m *Machine) failed(now time.Time, in Failed) {
 
 // land takes a chunk out of the air.
 func (m *Machine) land(b *blob, index uint64) bool {
-	if _, ok := b.flying[index]; !ok {
+	f, ok := b.flying[index]
+	if !ok {
 		return false
 	}
 	delete(b.flying, index)
 	m.flights--
+	if f.urgent {
+		m.urgent--
+	}
 	return true
 }
 
@@ -346,14 +431,18 @@ func (b *blob) devices() (all []wire.PeerID) {
 	return all
 }
 
-// schedule opens blobs and fills the air, first wanted first.
+// wanted reports whether more of a blob is to be fetched now.
+func (b *blob) wanted() bool { return !b.paused || len(b.looked) > 0 }
+
+// schedule opens blobs and fills the air: what somebody looks at, then the first
+// wanted first.
 func (m *Machine) schedule(now time.Time) []Effect {
 	var effects []Effect
 	open := 0
 	for _, root := range m.order {
 		b := m.blobs[root]
 		b.wake(now)
-		if b.stage == fetching && b.missing > 0 && len(b.flying) == 0 && m.source(b, now) == nil {
+		if b.stage == fetching && b.missing > 0 && len(b.flying) == 0 && (!b.wanted() || m.source(b, now) == nil) {
 			b.stage = waiting
 			effects = append(effects, Close{Root: root})
 		}
@@ -362,10 +451,19 @@ func (m *Machine) schedule(now time.Time) []Effect {
 		}
 	}
 	for _, root := range m.order {
+		if b := m.blobs[root]; b.stage == fetching && !b.retryAt.After(now) {
+			effects = append(effects, m.fetchLooked(b, now)...)
+		}
+	}
+	for _, root := range m.order {
 		b := m.blobs[root]
+		room := MaxOpen
+		if len(b.looked) > 0 {
+			room += MaxUrgent
+		}
 		switch {
 		case b.retryAt.After(now):
-		case b.stage == waiting && open < MaxOpen && m.source(b, now) != nil:
+		case b.stage == waiting && open < room && b.wanted() && m.source(b, now) != nil:
 			open++
 			b.stage = opening
 			effects = append(effects, Open{Ref: b.ref})
@@ -393,7 +491,7 @@ func (b *blob) wake(now time.Time) {
 
 func (m *Machine) fetch(b *blob, now time.Time) []Effect {
 	var effects []Effect
-	for m.flights < MaxFetches {
+	for m.flights-m.urgent < MaxFetches && !b.paused {
 		s := m.source(b, now)
 		if s == nil {
 			break
@@ -402,11 +500,35 @@ func (m *Machine) fetch(b *blob, now time.Time) []Effect {
 		if !ok {
 			break
 		}
-		b.flying[i] = s.Source
-		m.flights++
-		effects = append(effects, Fetch{Chunk: wire.ChunkRef{Root: b.ref.Root, Index: i}, From: s.Source})
+		effects = append(effects, m.launch(b, i, s.Source, false))
 	}
 	return effects
+}
+
+// fetchLooked fetches what somebody waits for, beyond the bound if need be.
+func (m *Machine) fetchLooked(b *blob, now time.Time) []Effect {
+	var effects []Effect
+	for _, i := range b.looked {
+		s := m.source(b, now)
+		full := m.flights-m.urgent >= MaxFetches
+		if s == nil || full && m.urgent >= MaxUrgent {
+			break
+		}
+		if _, flying := b.flying[i]; flying {
+			continue
+		}
+		effects = append(effects, m.launch(b, i, s.Source, full))
+	}
+	return effects
+}
+
+func (m *Machine) launch(b *blob, i uint64, from Source, urgent bool) Effect {
+	b.flying[i] = flight{from, urgent}
+	m.flights++
+	if urgent {
+		m.urgent++
+	}
+	return Fetch{Chunk: wire.ChunkRef{Root: b.ref.Root, Index: i}, From: from}
 }
 
 // source picks the source that can be asked now and has the fewest chunks of
@@ -419,8 +541,8 @@ func (m *Machine) source(b *blob, now time.Time) *source {
 			continue
 		}
 		n := 0
-		for _, p := range b.flying {
-			if p == s.Source {
+		for _, f := range b.flying {
+			if f.from == s.Source {
 				n++
 			}
 		}
@@ -437,7 +559,7 @@ func (m *Machine) canAsk(s *source) bool { return s.Deposit || m.up[s.Peer] }
 func (b *blob) take() (uint64, bool) {
 	n := b.ref.Chunks()
 	for i := b.next; i < n; i++ {
-		if b.have[i/64]&(1<<(i%64)) != 0 {
+		if b.has(i) {
 			continue
 		}
 		if _, flying := b.flying[i]; !flying {

@@ -38,6 +38,7 @@ type world struct {
 	open    map[[32]byte]bool
 	done    [][32]byte
 	have    map[[32]byte][]uint64
+	looking bool // somebody looks: the bounds are higher
 }
 
 func newWorld(t testing.TB) *world {
@@ -63,10 +64,14 @@ func (w *world) step(in transfer.Input) {
 			w.done = append(w.done, e.Root)
 		}
 	}
-	if len(w.flying) > transfer.MaxFetches {
+	more := 0
+	if w.looking {
+		more = transfer.MaxUrgent
+	}
+	if len(w.flying) > transfer.MaxFetches+more {
 		w.t.Fatalf("%d chunks on their way", len(w.flying))
 	}
-	if len(w.open) > transfer.MaxOpen {
+	if len(w.open) > transfer.MaxOpen+more {
 		w.t.Fatalf("%d blobs open", len(w.open))
 	}
 }
