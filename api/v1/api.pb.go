@@ -77,6 +77,55 @@ func (VerifyRequest_Change) EnumDescriptor() ([]byte, []int) {
 	return file_api_v1_api_proto_rawDescGZIP(), []int{9, 0}
 }
 
+type HoldRequest_Hold int32
+
+const (
+	HoldRequest_FETCH  HoldRequest_Hold = 0 // as soon as somebody can give it
+	HoldRequest_PAUSE  HoldRequest_Hold = 1 // what is here stays; only what is looked at is fetched
+	HoldRequest_CANCEL HoldRequest_Hold = 2 // nothing of it is kept
+)
+
+// Enum value maps for HoldRequest_Hold.
+var (
+	HoldRequest_Hold_name = map[int32]string{
+		0: "FETCH",
+		1: "PAUSE",
+		2: "CANCEL",
+	}
+	HoldRequest_Hold_value = map[string]int32{
+		"FETCH":  0,
+		"PAUSE":  1,
+		"CANCEL": 2,
+	}
+)
+
+func (x HoldRequest_Hold) Enum() *HoldRequest_Hold {
+	p := new(HoldRequest_Hold)
+	*p = x
+	return p
+}
+
+func (x HoldRequest_Hold) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HoldRequest_Hold) Descriptor() protoreflect.EnumDescriptor {
+	return file_api_v1_api_proto_enumTypes[1].Descriptor()
+}
+
+func (HoldRequest_Hold) Type() protoreflect.EnumType {
+	return &file_api_v1_api_proto_enumTypes[1]
+}
+
+func (x HoldRequest_Hold) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HoldRequest_Hold.Descriptor instead.
+func (HoldRequest_Hold) EnumDescriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{29, 0}
+}
+
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -845,11 +894,16 @@ func (x *SendRequest) GetReplyTo() string {
 	return ""
 }
 
-// Attachment refers to a file stored by POST /media.
+// Attachment refers to a file stored by POST /media, or to one of a message.
 type Attachment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"` // from the answer of POST /media
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Token string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"` // from the answer of POST /media
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`   // empty for one of a message: its own
+	// What a film or sound looks and sounds like, where the face knows; of pictures
+	// the node knows itself.
+	Preview       *Preview `protobuf:"bytes,3,opt,name=preview,proto3" json:"preview,omitempty"`
+	Message       string   `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"` // id, instead of a token: pass its file on
+	Index         uint32   `protobuf:"varint,5,opt,name=index,proto3" json:"index,omitempty"`    // of the file in that message
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -898,6 +952,121 @@ func (x *Attachment) GetName() string {
 	return ""
 }
 
+func (x *Attachment) GetPreview() *Preview {
+	if x != nil {
+		return x.Preview
+	}
+	return nil
+}
+
+func (x *Attachment) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Attachment) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// Preview is what can be shown of a file before it is here. Of a received one all
+// of it is the sender's word.
+type Preview struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Width         uint32                 `protobuf:"varint,1,opt,name=width,proto3" json:"width,omitempty"` // in pixels, as it is to be shown
+	Height        uint32                 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	DurationMs    uint64                 `protobuf:"varint,3,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
+	Thumbhash     []byte                 `protobuf:"bytes,4,opt,name=thumbhash,proto3" json:"thumbhash,omitempty"`
+	Thumbnail     []byte                 `protobuf:"bytes,5,opt,name=thumbnail,proto3" json:"thumbnail,omitempty"`                            // a JPEG; in answers it is GET /media/{message}/{index}/thumbnail
+	Waveform      []byte                 `protobuf:"bytes,6,opt,name=waveform,proto3" json:"waveform,omitempty"`                              // loudness over time, 0 to 255
+	HasThumbnail  bool                   `protobuf:"varint,7,opt,name=has_thumbnail,json=hasThumbnail,proto3" json:"has_thumbnail,omitempty"` // in answers
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preview) Reset() {
+	*x = Preview{}
+	mi := &file_api_v1_api_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preview) ProtoMessage() {}
+
+func (x *Preview) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preview.ProtoReflect.Descriptor instead.
+func (*Preview) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Preview) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Preview) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Preview) GetDurationMs() uint64 {
+	if x != nil {
+		return x.DurationMs
+	}
+	return 0
+}
+
+func (x *Preview) GetThumbhash() []byte {
+	if x != nil {
+		return x.Thumbhash
+	}
+	return nil
+}
+
+func (x *Preview) GetThumbnail() []byte {
+	if x != nil {
+		return x.Thumbnail
+	}
+	return nil
+}
+
+func (x *Preview) GetWaveform() []byte {
+	if x != nil {
+		return x.Waveform
+	}
+	return nil
+}
+
+func (x *Preview) GetHasThumbnail() bool {
+	if x != nil {
+		return x.HasThumbnail
+	}
+	return false
+}
+
 type SendResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -908,7 +1077,7 @@ type SendResponse struct {
 
 func (x *SendResponse) Reset() {
 	*x = SendResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1089,7 @@ func (x *SendResponse) String() string {
 func (*SendResponse) ProtoMessage() {}
 
 func (x *SendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[13]
+	mi := &file_api_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1102,7 @@ func (x *SendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResponse.ProtoReflect.Descriptor instead.
 func (*SendResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SendResponse) GetId() string {
@@ -976,7 +1145,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -988,7 +1157,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[14]
+	mi := &file_api_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1001,7 +1170,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Message) GetId() string {
@@ -1146,7 +1315,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_api_v1_api_proto_msgTypes[15]
+	mi := &file_api_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1327,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[15]
+	mi := &file_api_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1340,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Quote) GetId() string {
@@ -1234,7 +1403,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_api_v1_api_proto_msgTypes[16]
+	mi := &file_api_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1415,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[16]
+	mi := &file_api_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1428,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Reaction) GetWho() string {
@@ -1289,15 +1458,16 @@ type Media struct {
 	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
 	Sha256        string                 `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"` // hex
 	Type          string                 `protobuf:"bytes,4,opt,name=type,proto3" json:"type,omitempty"`
-	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"` // waiting, fetching, stored
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"` // waiting, fetching, paused, cancelled, stored
 	Have          int64                  `protobuf:"varint,6,opt,name=have,proto3" json:"have,omitempty"`  // bytes here, for progress
+	Preview       *Preview               `protobuf:"bytes,7,opt,name=preview,proto3" json:"preview,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Media) Reset() {
 	*x = Media{}
-	mi := &file_api_v1_api_proto_msgTypes[17]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1479,7 @@ func (x *Media) String() string {
 func (*Media) ProtoMessage() {}
 
 func (x *Media) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[17]
+	mi := &file_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1492,7 @@ func (x *Media) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Media.ProtoReflect.Descriptor instead.
 func (*Media) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Media) GetName() string {
@@ -1367,6 +1537,13 @@ func (x *Media) GetHave() int64 {
 	return 0
 }
 
+func (x *Media) GetPreview() *Preview {
+	if x != nil {
+		return x.Preview
+	}
+	return nil
+}
+
 type LogRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -1381,7 +1558,7 @@ type LogRequest struct {
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[18]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1393,7 +1570,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[18]
+	mi := &file_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1406,7 +1583,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LogRequest) GetContact() string {
@@ -1463,7 +1640,7 @@ type LogResponse struct {
 
 func (x *LogResponse) Reset() {
 	*x = LogResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[19]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1652,7 @@ func (x *LogResponse) String() string {
 func (*LogResponse) ProtoMessage() {}
 
 func (x *LogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[19]
+	mi := &file_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1665,7 @@ func (x *LogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogResponse.ProtoReflect.Descriptor instead.
 func (*LogResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LogResponse) GetMessages() []*Message {
@@ -1531,7 +1708,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[20]
+	mi := &file_api_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1720,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[20]
+	mi := &file_api_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1733,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SearchRequest) GetWords() string {
@@ -1597,7 +1774,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1786,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[21]
+	mi := &file_api_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1799,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SearchResponse) GetMessages() []*Message {
@@ -1649,7 +1826,7 @@ type EditRequest struct {
 
 func (x *EditRequest) Reset() {
 	*x = EditRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +1838,7 @@ func (x *EditRequest) String() string {
 func (*EditRequest) ProtoMessage() {}
 
 func (x *EditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[22]
+	mi := &file_api_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +1851,7 @@ func (x *EditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditRequest.ProtoReflect.Descriptor instead.
 func (*EditRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *EditRequest) GetId() string {
@@ -1700,7 +1877,7 @@ type EditResponse struct {
 
 func (x *EditResponse) Reset() {
 	*x = EditResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1889,7 @@ func (x *EditResponse) String() string {
 func (*EditResponse) ProtoMessage() {}
 
 func (x *EditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[23]
+	mi := &file_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +1902,7 @@ func (x *EditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditResponse.ProtoReflect.Descriptor instead.
 func (*EditResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *EditResponse) GetSeq() uint64 {
@@ -1745,7 +1922,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1934,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[24]
+	mi := &file_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1947,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteRequest) GetIds() []string {
@@ -1796,7 +1973,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1985,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[25]
+	mi := &file_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1998,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteResponse) GetSeq() uint64 {
@@ -1841,7 +2018,7 @@ type ReactRequest struct {
 
 func (x *ReactRequest) Reset() {
 	*x = ReactRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +2030,7 @@ func (x *ReactRequest) String() string {
 func (*ReactRequest) ProtoMessage() {}
 
 func (x *ReactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[26]
+	mi := &file_api_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,7 +2043,7 @@ func (x *ReactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactRequest.ProtoReflect.Descriptor instead.
 func (*ReactRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReactRequest) GetId() string {
@@ -1892,7 +2069,7 @@ type ReactResponse struct {
 
 func (x *ReactResponse) Reset() {
 	*x = ReactResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1904,7 +2081,7 @@ func (x *ReactResponse) String() string {
 func (*ReactResponse) ProtoMessage() {}
 
 func (x *ReactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[27]
+	mi := &file_api_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1917,7 +2094,7 @@ func (x *ReactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactResponse.ProtoReflect.Descriptor instead.
 func (*ReactResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReactResponse) GetSeq() uint64 {
@@ -1925,6 +2102,206 @@ func (x *ReactResponse) GetSeq() uint64 {
 		return x.Seq
 	}
 	return 0
+}
+
+type HoldRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of the message
+	Index         uint32                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	Hold          HoldRequest_Hold       `protobuf:"varint,3,opt,name=hold,proto3,enum=kith.api.v1.HoldRequest_Hold" json:"hold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldRequest) Reset() {
+	*x = HoldRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldRequest) ProtoMessage() {}
+
+func (x *HoldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
+func (*HoldRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *HoldRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *HoldRequest) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *HoldRequest) GetHold() HoldRequest_Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return HoldRequest_FETCH
+}
+
+type HoldResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldResponse) Reset() {
+	*x = HoldResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldResponse) ProtoMessage() {}
+
+func (x *HoldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
+func (*HoldResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *HoldResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type DraftRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contact       string                 `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // with reply_to empty: forgets the draft
+	ReplyTo       string                 `protobuf:"bytes,3,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DraftRequest) Reset() {
+	*x = DraftRequest{}
+	mi := &file_api_v1_api_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DraftRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DraftRequest) ProtoMessage() {}
+
+func (x *DraftRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DraftRequest.ProtoReflect.Descriptor instead.
+func (*DraftRequest) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *DraftRequest) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *DraftRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *DraftRequest) GetReplyTo() string {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return ""
+}
+
+type DraftResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DraftResponse) Reset() {
+	*x = DraftResponse{}
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DraftResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DraftResponse) ProtoMessage() {}
+
+func (x *DraftResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DraftResponse.ProtoReflect.Descriptor instead.
+func (*DraftResponse) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 type MarkReadRequest struct {
@@ -1936,7 +2313,7 @@ type MarkReadRequest struct {
 
 func (x *MarkReadRequest) Reset() {
 	*x = MarkReadRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1948,7 +2325,7 @@ func (x *MarkReadRequest) String() string {
 func (*MarkReadRequest) ProtoMessage() {}
 
 func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[28]
+	mi := &file_api_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1961,7 +2338,7 @@ func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadRequest.ProtoReflect.Descriptor instead.
 func (*MarkReadRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MarkReadRequest) GetContact() string {
@@ -1979,7 +2356,7 @@ type MarkReadResponse struct {
 
 func (x *MarkReadResponse) Reset() {
 	*x = MarkReadResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2368,7 @@ func (x *MarkReadResponse) String() string {
 func (*MarkReadResponse) ProtoMessage() {}
 
 func (x *MarkReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[29]
+	mi := &file_api_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2381,7 @@ func (x *MarkReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadResponse.ProtoReflect.Descriptor instead.
 func (*MarkReadResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 type TypingRequest struct {
@@ -2016,7 +2393,7 @@ type TypingRequest struct {
 
 func (x *TypingRequest) Reset() {
 	*x = TypingRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2405,7 @@ func (x *TypingRequest) String() string {
 func (*TypingRequest) ProtoMessage() {}
 
 func (x *TypingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[30]
+	mi := &file_api_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2418,7 @@ func (x *TypingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypingRequest.ProtoReflect.Descriptor instead.
 func (*TypingRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TypingRequest) GetContact() string {
@@ -2059,7 +2436,7 @@ type TypingResponse struct {
 
 func (x *TypingResponse) Reset() {
 	*x = TypingResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2071,7 +2448,7 @@ func (x *TypingResponse) String() string {
 func (*TypingResponse) ProtoMessage() {}
 
 func (x *TypingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[31]
+	mi := &file_api_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2084,7 +2461,7 @@ func (x *TypingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypingResponse.ProtoReflect.Descriptor instead.
 func (*TypingResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 type ConfigureRequest struct {
@@ -2100,7 +2477,7 @@ type ConfigureRequest struct {
 
 func (x *ConfigureRequest) Reset() {
 	*x = ConfigureRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2489,7 @@ func (x *ConfigureRequest) String() string {
 func (*ConfigureRequest) ProtoMessage() {}
 
 func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[32]
+	mi := &file_api_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2502,7 @@ func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ConfigureRequest) GetContact() string {
@@ -2172,7 +2549,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2561,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[33]
+	mi := &file_api_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2574,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ConfigureResponse) GetContact() *Contact {
@@ -2215,7 +2592,7 @@ type ConversationsRequest struct {
 
 func (x *ConversationsRequest) Reset() {
 	*x = ConversationsRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2604,7 @@ func (x *ConversationsRequest) String() string {
 func (*ConversationsRequest) ProtoMessage() {}
 
 func (x *ConversationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[34]
+	mi := &file_api_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2617,7 @@ func (x *ConversationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationsRequest.ProtoReflect.Descriptor instead.
 func (*ConversationsRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 type ConversationsResponse struct {
@@ -2253,7 +2630,7 @@ type ConversationsResponse struct {
 
 func (x *ConversationsResponse) Reset() {
 	*x = ConversationsResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2265,7 +2642,7 @@ func (x *ConversationsResponse) String() string {
 func (*ConversationsResponse) ProtoMessage() {}
 
 func (x *ConversationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[35]
+	mi := &file_api_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2278,7 +2655,7 @@ func (x *ConversationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationsResponse.ProtoReflect.Descriptor instead.
 func (*ConversationsResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ConversationsResponse) GetConversations() []*Conversation {
@@ -2297,15 +2674,17 @@ func (x *ConversationsResponse) GetSeq() uint64 {
 
 type Conversation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"` // with how many messages are unread
-	Last          *Message               `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`       // absent when nothing was said
+	Contact       *Contact               `protobuf:"bytes,1,opt,name=contact,proto3" json:"contact,omitempty"`                         // with how many messages are unread
+	Last          *Message               `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`                               // absent when nothing was said
+	Draft         string                 `protobuf:"bytes,3,opt,name=draft,proto3" json:"draft,omitempty"`                             // what the person was about to say
+	DraftReply    *Message               `protobuf:"bytes,4,opt,name=draft_reply,json=draftReply,proto3" json:"draft_reply,omitempty"` // and to answer
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Conversation) Reset() {
 	*x = Conversation{}
-	mi := &file_api_v1_api_proto_msgTypes[36]
+	mi := &file_api_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2696,7 @@ func (x *Conversation) String() string {
 func (*Conversation) ProtoMessage() {}
 
 func (x *Conversation) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[36]
+	mi := &file_api_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2709,7 @@ func (x *Conversation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conversation.ProtoReflect.Descriptor instead.
 func (*Conversation) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Conversation) GetContact() *Contact {
@@ -2347,6 +2726,20 @@ func (x *Conversation) GetLast() *Message {
 	return nil
 }
 
+func (x *Conversation) GetDraft() string {
+	if x != nil {
+		return x.Draft
+	}
+	return ""
+}
+
+func (x *Conversation) GetDraftReply() *Message {
+	if x != nil {
+		return x.DraftReply
+	}
+	return nil
+}
+
 type MessageRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // whole, or a beginning that only one message has
@@ -2356,7 +2749,7 @@ type MessageRequest struct {
 
 func (x *MessageRequest) Reset() {
 	*x = MessageRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[37]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2761,7 @@ func (x *MessageRequest) String() string {
 func (*MessageRequest) ProtoMessage() {}
 
 func (x *MessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[37]
+	mi := &file_api_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2774,7 @@ func (x *MessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRequest.ProtoReflect.Descriptor instead.
 func (*MessageRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *MessageRequest) GetId() string {
@@ -2400,7 +2793,7 @@ type MessageResponse struct {
 
 func (x *MessageResponse) Reset() {
 	*x = MessageResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[38]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2412,7 +2805,7 @@ func (x *MessageResponse) String() string {
 func (*MessageResponse) ProtoMessage() {}
 
 func (x *MessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[38]
+	mi := &file_api_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2425,7 +2818,7 @@ func (x *MessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageResponse.ProtoReflect.Descriptor instead.
 func (*MessageResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *MessageResponse) GetMessage() *Message {
@@ -2444,7 +2837,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[39]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2849,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[39]
+	mi := &file_api_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2862,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -2491,6 +2884,8 @@ type WatchResponse struct {
 	//	*WatchResponse_Contact
 	//	*WatchResponse_Typing
 	//	*WatchResponse_Removed
+	//	*WatchResponse_Progress
+	//	*WatchResponse_Standing
 	Event         isWatchResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2498,7 +2893,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[40]
+	mi := &file_api_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2510,7 +2905,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[40]
+	mi := &file_api_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2523,7 +2918,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -2585,6 +2980,24 @@ func (x *WatchResponse) GetRemoved() *Removed {
 	return nil
 }
 
+func (x *WatchResponse) GetProgress() *Progress {
+	if x != nil {
+		if x, ok := x.Event.(*WatchResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetStanding() *Standing {
+	if x != nil {
+		if x, ok := x.Event.(*WatchResponse_Standing); ok {
+			return x.Standing
+		}
+	}
+	return nil
+}
+
 type isWatchResponse_Event interface {
 	isWatchResponse_Event()
 }
@@ -2609,6 +3022,14 @@ type WatchResponse_Removed struct {
 	Removed *Removed `protobuf:"bytes,6,opt,name=removed,proto3,oneof"` // a message is gone from here
 }
 
+type WatchResponse_Progress struct {
+	Progress *Progress `protobuf:"bytes,7,opt,name=progress,proto3,oneof"` // a file came further; it is of no event
+}
+
+type WatchResponse_Standing struct {
+	Standing *Standing `protobuf:"bytes,8,opt,name=standing,proto3,oneof"` // ask Status, Relays and Reach again; it is of no event
+}
+
 func (*WatchResponse_Message) isWatchResponse_Event() {}
 
 func (*WatchResponse_Changed) isWatchResponse_Event() {}
@@ -2618,6 +3039,130 @@ func (*WatchResponse_Contact) isWatchResponse_Event() {}
 func (*WatchResponse_Typing) isWatchResponse_Event() {}
 
 func (*WatchResponse_Removed) isWatchResponse_Event() {}
+
+func (*WatchResponse_Progress) isWatchResponse_Event() {}
+
+func (*WatchResponse_Standing) isWatchResponse_Event() {}
+
+type Progress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of the message
+	Index         uint32                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	Contact       string                 `protobuf:"bytes,3,opt,name=contact,proto3" json:"contact,omitempty"` // name
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`     // see Media
+	Have          int64                  `protobuf:"varint,5,opt,name=have,proto3" json:"have,omitempty"`
+	Size          int64                  `protobuf:"varint,6,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Progress) Reset() {
+	*x = Progress{}
+	mi := &file_api_v1_api_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Progress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Progress) ProtoMessage() {}
+
+func (x *Progress) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Progress.ProtoReflect.Descriptor instead.
+func (*Progress) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Progress) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Progress) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Progress) GetContact() string {
+	if x != nil {
+		return x.Contact
+	}
+	return ""
+}
+
+func (x *Progress) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Progress) GetHave() int64 {
+	if x != nil {
+		return x.Have
+	}
+	return 0
+}
+
+func (x *Progress) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+type Standing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_api_v1_api_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_api_v1_api_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_api_v1_api_proto_rawDescGZIP(), []int{47}
+}
 
 type Typing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2629,7 +3174,7 @@ type Typing struct {
 
 func (x *Typing) Reset() {
 	*x = Typing{}
-	mi := &file_api_v1_api_proto_msgTypes[41]
+	mi := &file_api_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2641,7 +3186,7 @@ func (x *Typing) String() string {
 func (*Typing) ProtoMessage() {}
 
 func (x *Typing) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[41]
+	mi := &file_api_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2654,7 +3199,7 @@ func (x *Typing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Typing.ProtoReflect.Descriptor instead.
 func (*Typing) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Typing) GetContact() string {
@@ -2681,7 +3226,7 @@ type Removed struct {
 
 func (x *Removed) Reset() {
 	*x = Removed{}
-	mi := &file_api_v1_api_proto_msgTypes[42]
+	mi := &file_api_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +3238,7 @@ func (x *Removed) String() string {
 func (*Removed) ProtoMessage() {}
 
 func (x *Removed) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[42]
+	mi := &file_api_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2706,7 +3251,7 @@ func (x *Removed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removed.ProtoReflect.Descriptor instead.
 func (*Removed) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Removed) GetId() string {
@@ -2731,7 +3276,7 @@ type RelaysRequest struct {
 
 func (x *RelaysRequest) Reset() {
 	*x = RelaysRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[43]
+	mi := &file_api_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +3288,7 @@ func (x *RelaysRequest) String() string {
 func (*RelaysRequest) ProtoMessage() {}
 
 func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[43]
+	mi := &file_api_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +3301,7 @@ func (x *RelaysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysRequest.ProtoReflect.Descriptor instead.
 func (*RelaysRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 type RelaysResponse struct {
@@ -2768,7 +3313,7 @@ type RelaysResponse struct {
 
 func (x *RelaysResponse) Reset() {
 	*x = RelaysResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[44]
+	mi := &file_api_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +3325,7 @@ func (x *RelaysResponse) String() string {
 func (*RelaysResponse) ProtoMessage() {}
 
 func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[44]
+	mi := &file_api_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +3338,7 @@ func (x *RelaysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelaysResponse.ProtoReflect.Descriptor instead.
 func (*RelaysResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RelaysResponse) GetRelays() []*Relay {
@@ -2814,7 +3359,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_api_v1_api_proto_msgTypes[45]
+	mi := &file_api_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +3371,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[45]
+	mi := &file_api_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +3384,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Relay) GetLink() string {
@@ -2872,7 +3417,7 @@ type AddRelayRequest struct {
 
 func (x *AddRelayRequest) Reset() {
 	*x = AddRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[46]
+	mi := &file_api_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2884,7 +3429,7 @@ func (x *AddRelayRequest) String() string {
 func (*AddRelayRequest) ProtoMessage() {}
 
 func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[46]
+	mi := &file_api_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2897,7 +3442,7 @@ func (x *AddRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayRequest.ProtoReflect.Descriptor instead.
 func (*AddRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *AddRelayRequest) GetLink() string {
@@ -2915,7 +3460,7 @@ type AddRelayResponse struct {
 
 func (x *AddRelayResponse) Reset() {
 	*x = AddRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[47]
+	mi := &file_api_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2927,7 +3472,7 @@ func (x *AddRelayResponse) String() string {
 func (*AddRelayResponse) ProtoMessage() {}
 
 func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[47]
+	mi := &file_api_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2940,7 +3485,7 @@ func (x *AddRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRelayResponse.ProtoReflect.Descriptor instead.
 func (*AddRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 type RemoveRelayRequest struct {
@@ -2952,7 +3497,7 @@ type RemoveRelayRequest struct {
 
 func (x *RemoveRelayRequest) Reset() {
 	*x = RemoveRelayRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[48]
+	mi := &file_api_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2964,7 +3509,7 @@ func (x *RemoveRelayRequest) String() string {
 func (*RemoveRelayRequest) ProtoMessage() {}
 
 func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[48]
+	mi := &file_api_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2977,7 +3522,7 @@ func (x *RemoveRelayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRelayRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RemoveRelayRequest) GetLink() string {
@@ -2995,7 +3540,7 @@ type RemoveRelayResponse struct {
 
 func (x *RemoveRelayResponse) Reset() {
 	*x = RemoveRelayResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[49]
+	mi := &file_api_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3552,7 @@ func (x *RemoveRelayResponse) String() string {
 func (*RemoveRelayResponse) ProtoMessage() {}
 
 func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[49]
+	mi := &file_api_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3565,7 @@ func (x *RemoveRelayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRelayResponse.ProtoReflect.Descriptor instead.
 func (*RemoveRelayResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 type ReachRequest struct {
@@ -3031,7 +3576,7 @@ type ReachRequest struct {
 
 func (x *ReachRequest) Reset() {
 	*x = ReachRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[50]
+	mi := &file_api_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3043,7 +3588,7 @@ func (x *ReachRequest) String() string {
 func (*ReachRequest) ProtoMessage() {}
 
 func (x *ReachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[50]
+	mi := &file_api_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3056,7 +3601,7 @@ func (x *ReachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachRequest.ProtoReflect.Descriptor instead.
 func (*ReachRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 type ReachResponse struct {
@@ -3081,7 +3626,7 @@ type ReachResponse struct {
 
 func (x *ReachResponse) Reset() {
 	*x = ReachResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[51]
+	mi := &file_api_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3093,7 +3638,7 @@ func (x *ReachResponse) String() string {
 func (*ReachResponse) ProtoMessage() {}
 
 func (x *ReachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[51]
+	mi := &file_api_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3106,7 +3651,7 @@ func (x *ReachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachResponse.ProtoReflect.Descriptor instead.
 func (*ReachResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReachResponse) GetWide() bool {
@@ -3220,7 +3765,7 @@ type RelayLink struct {
 
 func (x *RelayLink) Reset() {
 	*x = RelayLink{}
-	mi := &file_api_v1_api_proto_msgTypes[52]
+	mi := &file_api_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3232,7 +3777,7 @@ func (x *RelayLink) String() string {
 func (*RelayLink) ProtoMessage() {}
 
 func (x *RelayLink) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[52]
+	mi := &file_api_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3245,7 +3790,7 @@ func (x *RelayLink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayLink.ProtoReflect.Descriptor instead.
 func (*RelayLink) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *RelayLink) GetKey() []byte {
@@ -3291,7 +3836,7 @@ type PageRequest struct {
 
 func (x *PageRequest) Reset() {
 	*x = PageRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[53]
+	mi := &file_api_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3848,7 @@ func (x *PageRequest) String() string {
 func (*PageRequest) ProtoMessage() {}
 
 func (x *PageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[53]
+	mi := &file_api_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3861,7 @@ func (x *PageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageRequest.ProtoReflect.Descriptor instead.
 func (*PageRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 type PageResponse struct {
@@ -3328,7 +3873,7 @@ type PageResponse struct {
 
 func (x *PageResponse) Reset() {
 	*x = PageResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[54]
+	mi := &file_api_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3340,7 +3885,7 @@ func (x *PageResponse) String() string {
 func (*PageResponse) ProtoMessage() {}
 
 func (x *PageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[54]
+	mi := &file_api_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3353,7 +3898,7 @@ func (x *PageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageResponse.ProtoReflect.Descriptor instead.
 func (*PageResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *PageResponse) GetUrl() string {
@@ -3371,7 +3916,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_api_v1_api_proto_msgTypes[55]
+	mi := &file_api_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3928,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[55]
+	mi := &file_api_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3941,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 type StopResponse struct {
@@ -3407,7 +3952,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_api_v1_api_proto_msgTypes[56]
+	mi := &file_api_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3964,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_v1_api_proto_msgTypes[56]
+	mi := &file_api_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3977,7 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_api_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_api_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 var File_api_v1_api_proto protoreflect.FileDescriptor
@@ -3501,11 +4046,23 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12-\n" +
 	"\x05media\x18\x03 \x03(\v2\x17.kith.api.v1.AttachmentR\x05media\x12\x19\n" +
-	"\breply_to\x18\x04 \x01(\tR\areplyTo\"6\n" +
+	"\breply_to\x18\x04 \x01(\tR\areplyTo\"\x96\x01\n" +
 	"\n" +
 	"Attachment\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"0\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12.\n" +
+	"\apreview\x18\x03 \x01(\v2\x14.kith.api.v1.PreviewR\apreview\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12\x14\n" +
+	"\x05index\x18\x05 \x01(\rR\x05index\"\xd5\x01\n" +
+	"\aPreview\x12\x14\n" +
+	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\rR\x06height\x12\x1f\n" +
+	"\vduration_ms\x18\x03 \x01(\x04R\n" +
+	"durationMs\x12\x1c\n" +
+	"\tthumbhash\x18\x04 \x01(\fR\tthumbhash\x12\x1c\n" +
+	"\tthumbnail\x18\x05 \x01(\fR\tthumbnail\x12\x1a\n" +
+	"\bwaveform\x18\x06 \x01(\fR\bwaveform\x12#\n" +
+	"\rhas_thumbnail\x18\a \x01(\bR\fhasThumbnail\"0\n" +
 	"\fSendResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x82\x04\n" +
@@ -3543,14 +4100,15 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\bReaction\x12\x10\n" +
 	"\x03who\x18\x01 \x01(\tR\x03who\x12\x14\n" +
 	"\x05emoji\x18\x02 \x01(\tR\x05emoji\x12\x12\n" +
-	"\x04mine\x18\x03 \x01(\bR\x04mine\"\x85\x01\n" +
+	"\x04mine\x18\x03 \x01(\bR\x04mine\"\xb5\x01\n" +
 	"\x05Media\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
 	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12\x12\n" +
 	"\x04type\x18\x04 \x01(\tR\x04type\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\tR\x05state\x12\x12\n" +
-	"\x04have\x18\x06 \x01(\x03R\x04have\"\x9f\x01\n" +
+	"\x04have\x18\x06 \x01(\x03R\x04have\x12.\n" +
+	"\apreview\x18\a \x01(\v2\x14.kith.api.v1.PreviewR\apreview\"\x9f\x01\n" +
 	"\n" +
 	"LogRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x14\n" +
@@ -3586,7 +4144,23 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"!\n" +
 	"\rReactResponse\x12\x10\n" +
-	"\x03seq\x18\x01 \x01(\x04R\x03seq\"+\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\x90\x01\n" +
+	"\vHoldRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\rR\x05index\x121\n" +
+	"\x04hold\x18\x03 \x01(\x0e2\x1d.kith.api.v1.HoldRequest.HoldR\x04hold\"(\n" +
+	"\x04Hold\x12\t\n" +
+	"\x05FETCH\x10\x00\x12\t\n" +
+	"\x05PAUSE\x10\x01\x12\n" +
+	"\n" +
+	"\x06CANCEL\x10\x02\" \n" +
+	"\fHoldResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"W\n" +
+	"\fDraftRequest\x12\x18\n" +
+	"\acontact\x18\x01 \x01(\tR\acontact\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x19\n" +
+	"\breply_to\x18\x03 \x01(\tR\areplyTo\"\x0f\n" +
+	"\rDraftResponse\"+\n" +
 	"\x0fMarkReadRequest\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\"\x12\n" +
 	"\x10MarkReadResponse\")\n" +
@@ -3609,24 +4183,38 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x14ConversationsRequest\"j\n" +
 	"\x15ConversationsResponse\x12?\n" +
 	"\rconversations\x18\x01 \x03(\v2\x19.kith.api.v1.ConversationR\rconversations\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"h\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xb5\x01\n" +
 	"\fConversation\x12.\n" +
 	"\acontact\x18\x01 \x01(\v2\x14.kith.api.v1.ContactR\acontact\x12(\n" +
-	"\x04last\x18\x02 \x01(\v2\x14.kith.api.v1.MessageR\x04last\" \n" +
+	"\x04last\x18\x02 \x01(\v2\x14.kith.api.v1.MessageR\x04last\x12\x14\n" +
+	"\x05draft\x18\x03 \x01(\tR\x05draft\x125\n" +
+	"\vdraft_reply\x18\x04 \x01(\v2\x14.kith.api.v1.MessageR\n" +
+	"draftReply\" \n" +
 	"\x0eMessageRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"A\n" +
 	"\x0fMessageResponse\x12.\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.kith.api.v1.MessageR\amessage\"$\n" +
 	"\fWatchRequest\x12\x14\n" +
-	"\x05after\x18\x01 \x01(\x04R\x05after\"\xa1\x02\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"\x8b\x03\n" +
 	"\rWatchResponse\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x14.kith.api.v1.MessageH\x00R\amessage\x120\n" +
 	"\achanged\x18\x03 \x01(\v2\x14.kith.api.v1.MessageH\x00R\achanged\x120\n" +
 	"\acontact\x18\x04 \x01(\v2\x14.kith.api.v1.ContactH\x00R\acontact\x12-\n" +
 	"\x06typing\x18\x05 \x01(\v2\x13.kith.api.v1.TypingH\x00R\x06typing\x120\n" +
-	"\aremoved\x18\x06 \x01(\v2\x14.kith.api.v1.RemovedH\x00R\aremovedB\a\n" +
-	"\x05event\"=\n" +
+	"\aremoved\x18\x06 \x01(\v2\x14.kith.api.v1.RemovedH\x00R\aremoved\x123\n" +
+	"\bprogress\x18\a \x01(\v2\x15.kith.api.v1.ProgressH\x00R\bprogress\x123\n" +
+	"\bstanding\x18\b \x01(\v2\x15.kith.api.v1.StandingH\x00R\bstandingB\a\n" +
+	"\x05event\"\x88\x01\n" +
+	"\bProgress\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\rR\x05index\x12\x18\n" +
+	"\acontact\x18\x03 \x01(\tR\acontact\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x12\n" +
+	"\x04have\x18\x05 \x01(\x03R\x04have\x12\x12\n" +
+	"\x04size\x18\x06 \x01(\x03R\x04size\"\n" +
+	"\n" +
+	"\bStanding\"=\n" +
 	"\x06Typing\x12\x18\n" +
 	"\acontact\x18\x01 \x01(\tR\acontact\x12\x19\n" +
 	"\buntil_ms\x18\x02 \x01(\x03R\auntilMs\"3\n" +
@@ -3673,7 +4261,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\fPageResponse\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\"\r\n" +
 	"\vStopRequest\"\x0e\n" +
-	"\fStopResponse2\x9c\f\n" +
+	"\fStopResponse2\x99\r\n" +
 	"\x04Kith\x12A\n" +
 	"\x06Status\x12\x1a.kith.api.v1.StatusRequest\x1a\x1b.kith.api.v1.StatusResponse\x12A\n" +
 	"\x06Invite\x12\x1a.kith.api.v1.InviteRequest\x1a\x1b.kith.api.v1.InviteResponse\x128\n" +
@@ -3683,7 +4271,9 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\x04Send\x12\x18.kith.api.v1.SendRequest\x1a\x19.kith.api.v1.SendResponse\x12;\n" +
 	"\x04Edit\x12\x18.kith.api.v1.EditRequest\x1a\x19.kith.api.v1.EditResponse\x12A\n" +
 	"\x06Delete\x12\x1a.kith.api.v1.DeleteRequest\x1a\x1b.kith.api.v1.DeleteResponse\x12>\n" +
-	"\x05React\x12\x19.kith.api.v1.ReactRequest\x1a\x1a.kith.api.v1.ReactResponse\x12G\n" +
+	"\x05React\x12\x19.kith.api.v1.ReactRequest\x1a\x1a.kith.api.v1.ReactResponse\x12;\n" +
+	"\x04Hold\x12\x18.kith.api.v1.HoldRequest\x1a\x19.kith.api.v1.HoldResponse\x12>\n" +
+	"\x05Draft\x12\x19.kith.api.v1.DraftRequest\x1a\x1a.kith.api.v1.DraftResponse\x12G\n" +
 	"\bMarkRead\x12\x1c.kith.api.v1.MarkReadRequest\x1a\x1d.kith.api.v1.MarkReadResponse\x12A\n" +
 	"\x06Typing\x12\x1a.kith.api.v1.TypingRequest\x1a\x1b.kith.api.v1.TypingResponse\x12J\n" +
 	"\tConfigure\x12\x1d.kith.api.v1.ConfigureRequest\x1a\x1e.kith.api.v1.ConfigureResponse\x12V\n" +
@@ -3711,143 +4301,161 @@ func file_api_v1_api_proto_rawDescGZIP() []byte {
 	return file_api_v1_api_proto_rawDescData
 }
 
-var file_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_api_v1_api_proto_goTypes = []any{
 	(VerifyRequest_Change)(0),     // 0: kith.api.v1.VerifyRequest.Change
-	(*StatusRequest)(nil),         // 1: kith.api.v1.StatusRequest
-	(*StatusResponse)(nil),        // 2: kith.api.v1.StatusResponse
-	(*InviteRequest)(nil),         // 3: kith.api.v1.InviteRequest
-	(*InviteResponse)(nil),        // 4: kith.api.v1.InviteResponse
-	(*AddRequest)(nil),            // 5: kith.api.v1.AddRequest
-	(*AddResponse)(nil),           // 6: kith.api.v1.AddResponse
-	(*Contact)(nil),               // 7: kith.api.v1.Contact
-	(*ContactsRequest)(nil),       // 8: kith.api.v1.ContactsRequest
-	(*ContactsResponse)(nil),      // 9: kith.api.v1.ContactsResponse
-	(*VerifyRequest)(nil),         // 10: kith.api.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 11: kith.api.v1.VerifyResponse
-	(*SendRequest)(nil),           // 12: kith.api.v1.SendRequest
-	(*Attachment)(nil),            // 13: kith.api.v1.Attachment
-	(*SendResponse)(nil),          // 14: kith.api.v1.SendResponse
-	(*Message)(nil),               // 15: kith.api.v1.Message
-	(*Quote)(nil),                 // 16: kith.api.v1.Quote
-	(*Reaction)(nil),              // 17: kith.api.v1.Reaction
-	(*Media)(nil),                 // 18: kith.api.v1.Media
-	(*LogRequest)(nil),            // 19: kith.api.v1.LogRequest
-	(*LogResponse)(nil),           // 20: kith.api.v1.LogResponse
-	(*SearchRequest)(nil),         // 21: kith.api.v1.SearchRequest
-	(*SearchResponse)(nil),        // 22: kith.api.v1.SearchResponse
-	(*EditRequest)(nil),           // 23: kith.api.v1.EditRequest
-	(*EditResponse)(nil),          // 24: kith.api.v1.EditResponse
-	(*DeleteRequest)(nil),         // 25: kith.api.v1.DeleteRequest
-	(*DeleteResponse)(nil),        // 26: kith.api.v1.DeleteResponse
-	(*ReactRequest)(nil),          // 27: kith.api.v1.ReactRequest
-	(*ReactResponse)(nil),         // 28: kith.api.v1.ReactResponse
-	(*MarkReadRequest)(nil),       // 29: kith.api.v1.MarkReadRequest
-	(*MarkReadResponse)(nil),      // 30: kith.api.v1.MarkReadResponse
-	(*TypingRequest)(nil),         // 31: kith.api.v1.TypingRequest
-	(*TypingResponse)(nil),        // 32: kith.api.v1.TypingResponse
-	(*ConfigureRequest)(nil),      // 33: kith.api.v1.ConfigureRequest
-	(*ConfigureResponse)(nil),     // 34: kith.api.v1.ConfigureResponse
-	(*ConversationsRequest)(nil),  // 35: kith.api.v1.ConversationsRequest
-	(*ConversationsResponse)(nil), // 36: kith.api.v1.ConversationsResponse
-	(*Conversation)(nil),          // 37: kith.api.v1.Conversation
-	(*MessageRequest)(nil),        // 38: kith.api.v1.MessageRequest
-	(*MessageResponse)(nil),       // 39: kith.api.v1.MessageResponse
-	(*WatchRequest)(nil),          // 40: kith.api.v1.WatchRequest
-	(*WatchResponse)(nil),         // 41: kith.api.v1.WatchResponse
-	(*Typing)(nil),                // 42: kith.api.v1.Typing
-	(*Removed)(nil),               // 43: kith.api.v1.Removed
-	(*RelaysRequest)(nil),         // 44: kith.api.v1.RelaysRequest
-	(*RelaysResponse)(nil),        // 45: kith.api.v1.RelaysResponse
-	(*Relay)(nil),                 // 46: kith.api.v1.Relay
-	(*AddRelayRequest)(nil),       // 47: kith.api.v1.AddRelayRequest
-	(*AddRelayResponse)(nil),      // 48: kith.api.v1.AddRelayResponse
-	(*RemoveRelayRequest)(nil),    // 49: kith.api.v1.RemoveRelayRequest
-	(*RemoveRelayResponse)(nil),   // 50: kith.api.v1.RemoveRelayResponse
-	(*ReachRequest)(nil),          // 51: kith.api.v1.ReachRequest
-	(*ReachResponse)(nil),         // 52: kith.api.v1.ReachResponse
-	(*RelayLink)(nil),             // 53: kith.api.v1.RelayLink
-	(*PageRequest)(nil),           // 54: kith.api.v1.PageRequest
-	(*PageResponse)(nil),          // 55: kith.api.v1.PageResponse
-	(*StopRequest)(nil),           // 56: kith.api.v1.StopRequest
-	(*StopResponse)(nil),          // 57: kith.api.v1.StopResponse
+	(HoldRequest_Hold)(0),         // 1: kith.api.v1.HoldRequest.Hold
+	(*StatusRequest)(nil),         // 2: kith.api.v1.StatusRequest
+	(*StatusResponse)(nil),        // 3: kith.api.v1.StatusResponse
+	(*InviteRequest)(nil),         // 4: kith.api.v1.InviteRequest
+	(*InviteResponse)(nil),        // 5: kith.api.v1.InviteResponse
+	(*AddRequest)(nil),            // 6: kith.api.v1.AddRequest
+	(*AddResponse)(nil),           // 7: kith.api.v1.AddResponse
+	(*Contact)(nil),               // 8: kith.api.v1.Contact
+	(*ContactsRequest)(nil),       // 9: kith.api.v1.ContactsRequest
+	(*ContactsResponse)(nil),      // 10: kith.api.v1.ContactsResponse
+	(*VerifyRequest)(nil),         // 11: kith.api.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 12: kith.api.v1.VerifyResponse
+	(*SendRequest)(nil),           // 13: kith.api.v1.SendRequest
+	(*Attachment)(nil),            // 14: kith.api.v1.Attachment
+	(*Preview)(nil),               // 15: kith.api.v1.Preview
+	(*SendResponse)(nil),          // 16: kith.api.v1.SendResponse
+	(*Message)(nil),               // 17: kith.api.v1.Message
+	(*Quote)(nil),                 // 18: kith.api.v1.Quote
+	(*Reaction)(nil),              // 19: kith.api.v1.Reaction
+	(*Media)(nil),                 // 20: kith.api.v1.Media
+	(*LogRequest)(nil),            // 21: kith.api.v1.LogRequest
+	(*LogResponse)(nil),           // 22: kith.api.v1.LogResponse
+	(*SearchRequest)(nil),         // 23: kith.api.v1.SearchRequest
+	(*SearchResponse)(nil),        // 24: kith.api.v1.SearchResponse
+	(*EditRequest)(nil),           // 25: kith.api.v1.EditRequest
+	(*EditResponse)(nil),          // 26: kith.api.v1.EditResponse
+	(*DeleteRequest)(nil),         // 27: kith.api.v1.DeleteRequest
+	(*DeleteResponse)(nil),        // 28: kith.api.v1.DeleteResponse
+	(*ReactRequest)(nil),          // 29: kith.api.v1.ReactRequest
+	(*ReactResponse)(nil),         // 30: kith.api.v1.ReactResponse
+	(*HoldRequest)(nil),           // 31: kith.api.v1.HoldRequest
+	(*HoldResponse)(nil),          // 32: kith.api.v1.HoldResponse
+	(*DraftRequest)(nil),          // 33: kith.api.v1.DraftRequest
+	(*DraftResponse)(nil),         // 34: kith.api.v1.DraftResponse
+	(*MarkReadRequest)(nil),       // 35: kith.api.v1.MarkReadRequest
+	(*MarkReadResponse)(nil),      // 36: kith.api.v1.MarkReadResponse
+	(*TypingRequest)(nil),         // 37: kith.api.v1.TypingRequest
+	(*TypingResponse)(nil),        // 38: kith.api.v1.TypingResponse
+	(*ConfigureRequest)(nil),      // 39: kith.api.v1.ConfigureRequest
+	(*ConfigureResponse)(nil),     // 40: kith.api.v1.ConfigureResponse
+	(*ConversationsRequest)(nil),  // 41: kith.api.v1.ConversationsRequest
+	(*ConversationsResponse)(nil), // 42: kith.api.v1.ConversationsResponse
+	(*Conversation)(nil),          // 43: kith.api.v1.Conversation
+	(*MessageRequest)(nil),        // 44: kith.api.v1.MessageRequest
+	(*MessageResponse)(nil),       // 45: kith.api.v1.MessageResponse
+	(*WatchRequest)(nil),          // 46: kith.api.v1.WatchRequest
+	(*WatchResponse)(nil),         // 47: kith.api.v1.WatchResponse
+	(*Progress)(nil),              // 48: kith.api.v1.Progress
+	(*Standing)(nil),              // 49: kith.api.v1.Standing
+	(*Typing)(nil),                // 50: kith.api.v1.Typing
+	(*Removed)(nil),               // 51: kith.api.v1.Removed
+	(*RelaysRequest)(nil),         // 52: kith.api.v1.RelaysRequest
+	(*RelaysResponse)(nil),        // 53: kith.api.v1.RelaysResponse
+	(*Relay)(nil),                 // 54: kith.api.v1.Relay
+	(*AddRelayRequest)(nil),       // 55: kith.api.v1.AddRelayRequest
+	(*AddRelayResponse)(nil),      // 56: kith.api.v1.AddRelayResponse
+	(*RemoveRelayRequest)(nil),    // 57: kith.api.v1.RemoveRelayRequest
+	(*RemoveRelayResponse)(nil),   // 58: kith.api.v1.RemoveRelayResponse
+	(*ReachRequest)(nil),          // 59: kith.api.v1.ReachRequest
+	(*ReachResponse)(nil),         // 60: kith.api.v1.ReachResponse
+	(*RelayLink)(nil),             // 61: kith.api.v1.RelayLink
+	(*PageRequest)(nil),           // 62: kith.api.v1.PageRequest
+	(*PageResponse)(nil),          // 63: kith.api.v1.PageResponse
+	(*StopRequest)(nil),           // 64: kith.api.v1.StopRequest
+	(*StopResponse)(nil),          // 65: kith.api.v1.StopResponse
 }
 var file_api_v1_api_proto_depIdxs = []int32{
-	7,  // 0: kith.api.v1.StatusResponse.contacts:type_name -> kith.api.v1.Contact
-	7,  // 1: kith.api.v1.AddResponse.contact:type_name -> kith.api.v1.Contact
-	7,  // 2: kith.api.v1.ContactsResponse.contacts:type_name -> kith.api.v1.Contact
+	8,  // 0: kith.api.v1.StatusResponse.contacts:type_name -> kith.api.v1.Contact
+	8,  // 1: kith.api.v1.AddResponse.contact:type_name -> kith.api.v1.Contact
+	8,  // 2: kith.api.v1.ContactsResponse.contacts:type_name -> kith.api.v1.Contact
 	0,  // 3: kith.api.v1.VerifyRequest.change:type_name -> kith.api.v1.VerifyRequest.Change
-	7,  // 4: kith.api.v1.VerifyResponse.contact:type_name -> kith.api.v1.Contact
-	13, // 5: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
-	18, // 6: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
-	16, // 7: kith.api.v1.Message.reply_to:type_name -> kith.api.v1.Quote
-	17, // 8: kith.api.v1.Message.reactions:type_name -> kith.api.v1.Reaction
-	15, // 9: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
-	15, // 10: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
-	7,  // 11: kith.api.v1.ConfigureResponse.contact:type_name -> kith.api.v1.Contact
-	37, // 12: kith.api.v1.ConversationsResponse.conversations:type_name -> kith.api.v1.Conversation
-	7,  // 13: kith.api.v1.Conversation.contact:type_name -> kith.api.v1.Contact
-	15, // 14: kith.api.v1.Conversation.last:type_name -> kith.api.v1.Message
-	15, // 15: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
-	15, // 16: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
-	15, // 17: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
-	7,  // 18: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
-	42, // 19: kith.api.v1.WatchResponse.typing:type_name -> kith.api.v1.Typing
-	43, // 20: kith.api.v1.WatchResponse.removed:type_name -> kith.api.v1.Removed
-	46, // 21: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
-	53, // 22: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
-	1,  // 23: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
-	3,  // 24: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
-	5,  // 25: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
-	8,  // 26: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
-	10, // 27: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
-	12, // 28: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
-	23, // 29: kith.api.v1.Kith.Edit:input_type -> kith.api.v1.EditRequest
-	25, // 30: kith.api.v1.Kith.Delete:input_type -> kith.api.v1.DeleteRequest
-	27, // 31: kith.api.v1.Kith.React:input_type -> kith.api.v1.ReactRequest
-	29, // 32: kith.api.v1.Kith.MarkRead:input_type -> kith.api.v1.MarkReadRequest
-	31, // 33: kith.api.v1.Kith.Typing:input_type -> kith.api.v1.TypingRequest
-	33, // 34: kith.api.v1.Kith.Configure:input_type -> kith.api.v1.ConfigureRequest
-	35, // 35: kith.api.v1.Kith.Conversations:input_type -> kith.api.v1.ConversationsRequest
-	19, // 36: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
-	21, // 37: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
-	38, // 38: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
-	40, // 39: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
-	44, // 40: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
-	47, // 41: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
-	49, // 42: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
-	51, // 43: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
-	54, // 44: kith.api.v1.Kith.Page:input_type -> kith.api.v1.PageRequest
-	56, // 45: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
-	2,  // 46: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
-	4,  // 47: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
-	6,  // 48: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
-	9,  // 49: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
-	11, // 50: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
-	14, // 51: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
-	24, // 52: kith.api.v1.Kith.Edit:output_type -> kith.api.v1.EditResponse
-	26, // 53: kith.api.v1.Kith.Delete:output_type -> kith.api.v1.DeleteResponse
-	28, // 54: kith.api.v1.Kith.React:output_type -> kith.api.v1.ReactResponse
-	30, // 55: kith.api.v1.Kith.MarkRead:output_type -> kith.api.v1.MarkReadResponse
-	32, // 56: kith.api.v1.Kith.Typing:output_type -> kith.api.v1.TypingResponse
-	34, // 57: kith.api.v1.Kith.Configure:output_type -> kith.api.v1.ConfigureResponse
-	36, // 58: kith.api.v1.Kith.Conversations:output_type -> kith.api.v1.ConversationsResponse
-	20, // 59: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
-	22, // 60: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
-	39, // 61: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
-	41, // 62: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
-	45, // 63: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
-	48, // 64: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
-	50, // 65: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
-	52, // 66: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
-	55, // 67: kith.api.v1.Kith.Page:output_type -> kith.api.v1.PageResponse
-	57, // 68: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
-	46, // [46:69] is the sub-list for method output_type
-	23, // [23:46] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	8,  // 4: kith.api.v1.VerifyResponse.contact:type_name -> kith.api.v1.Contact
+	14, // 5: kith.api.v1.SendRequest.media:type_name -> kith.api.v1.Attachment
+	15, // 6: kith.api.v1.Attachment.preview:type_name -> kith.api.v1.Preview
+	20, // 7: kith.api.v1.Message.media:type_name -> kith.api.v1.Media
+	18, // 8: kith.api.v1.Message.reply_to:type_name -> kith.api.v1.Quote
+	19, // 9: kith.api.v1.Message.reactions:type_name -> kith.api.v1.Reaction
+	15, // 10: kith.api.v1.Media.preview:type_name -> kith.api.v1.Preview
+	17, // 11: kith.api.v1.LogResponse.messages:type_name -> kith.api.v1.Message
+	17, // 12: kith.api.v1.SearchResponse.messages:type_name -> kith.api.v1.Message
+	1,  // 13: kith.api.v1.HoldRequest.hold:type_name -> kith.api.v1.HoldRequest.Hold
+	8,  // 14: kith.api.v1.ConfigureResponse.contact:type_name -> kith.api.v1.Contact
+	43, // 15: kith.api.v1.ConversationsResponse.conversations:type_name -> kith.api.v1.Conversation
+	8,  // 16: kith.api.v1.Conversation.contact:type_name -> kith.api.v1.Contact
+	17, // 17: kith.api.v1.Conversation.last:type_name -> kith.api.v1.Message
+	17, // 18: kith.api.v1.Conversation.draft_reply:type_name -> kith.api.v1.Message
+	17, // 19: kith.api.v1.MessageResponse.message:type_name -> kith.api.v1.Message
+	17, // 20: kith.api.v1.WatchResponse.message:type_name -> kith.api.v1.Message
+	17, // 21: kith.api.v1.WatchResponse.changed:type_name -> kith.api.v1.Message
+	8,  // 22: kith.api.v1.WatchResponse.contact:type_name -> kith.api.v1.Contact
+	50, // 23: kith.api.v1.WatchResponse.typing:type_name -> kith.api.v1.Typing
+	51, // 24: kith.api.v1.WatchResponse.removed:type_name -> kith.api.v1.Removed
+	48, // 25: kith.api.v1.WatchResponse.progress:type_name -> kith.api.v1.Progress
+	49, // 26: kith.api.v1.WatchResponse.standing:type_name -> kith.api.v1.Standing
+	54, // 27: kith.api.v1.RelaysResponse.relays:type_name -> kith.api.v1.Relay
+	61, // 28: kith.api.v1.ReachResponse.relays:type_name -> kith.api.v1.RelayLink
+	2,  // 29: kith.api.v1.Kith.Status:input_type -> kith.api.v1.StatusRequest
+	4,  // 30: kith.api.v1.Kith.Invite:input_type -> kith.api.v1.InviteRequest
+	6,  // 31: kith.api.v1.Kith.Add:input_type -> kith.api.v1.AddRequest
+	9,  // 32: kith.api.v1.Kith.Contacts:input_type -> kith.api.v1.ContactsRequest
+	11, // 33: kith.api.v1.Kith.Verify:input_type -> kith.api.v1.VerifyRequest
+	13, // 34: kith.api.v1.Kith.Send:input_type -> kith.api.v1.SendRequest
+	25, // 35: kith.api.v1.Kith.Edit:input_type -> kith.api.v1.EditRequest
+	27, // 36: kith.api.v1.Kith.Delete:input_type -> kith.api.v1.DeleteRequest
+	29, // 37: kith.api.v1.Kith.React:input_type -> kith.api.v1.ReactRequest
+	31, // 38: kith.api.v1.Kith.Hold:input_type -> kith.api.v1.HoldRequest
+	33, // 39: kith.api.v1.Kith.Draft:input_type -> kith.api.v1.DraftRequest
+	35, // 40: kith.api.v1.Kith.MarkRead:input_type -> kith.api.v1.MarkReadRequest
+	37, // 41: kith.api.v1.Kith.Typing:input_type -> kith.api.v1.TypingRequest
+	39, // 42: kith.api.v1.Kith.Configure:input_type -> kith.api.v1.ConfigureRequest
+	41, // 43: kith.api.v1.Kith.Conversations:input_type -> kith.api.v1.ConversationsRequest
+	21, // 44: kith.api.v1.Kith.Log:input_type -> kith.api.v1.LogRequest
+	23, // 45: kith.api.v1.Kith.Search:input_type -> kith.api.v1.SearchRequest
+	44, // 46: kith.api.v1.Kith.Message:input_type -> kith.api.v1.MessageRequest
+	46, // 47: kith.api.v1.Kith.Watch:input_type -> kith.api.v1.WatchRequest
+	52, // 48: kith.api.v1.Kith.Relays:input_type -> kith.api.v1.RelaysRequest
+	55, // 49: kith.api.v1.Kith.AddRelay:input_type -> kith.api.v1.AddRelayRequest
+	57, // 50: kith.api.v1.Kith.RemoveRelay:input_type -> kith.api.v1.RemoveRelayRequest
+	59, // 51: kith.api.v1.Kith.Reach:input_type -> kith.api.v1.ReachRequest
+	62, // 52: kith.api.v1.Kith.Page:input_type -> kith.api.v1.PageRequest
+	64, // 53: kith.api.v1.Kith.Stop:input_type -> kith.api.v1.StopRequest
+	3,  // 54: kith.api.v1.Kith.Status:output_type -> kith.api.v1.StatusResponse
+	5,  // 55: kith.api.v1.Kith.Invite:output_type -> kith.api.v1.InviteResponse
+	7,  // 56: kith.api.v1.Kith.Add:output_type -> kith.api.v1.AddResponse
+	10, // 57: kith.api.v1.Kith.Contacts:output_type -> kith.api.v1.ContactsResponse
+	12, // 58: kith.api.v1.Kith.Verify:output_type -> kith.api.v1.VerifyResponse
+	16, // 59: kith.api.v1.Kith.Send:output_type -> kith.api.v1.SendResponse
+	26, // 60: kith.api.v1.Kith.Edit:output_type -> kith.api.v1.EditResponse
+	28, // 61: kith.api.v1.Kith.Delete:output_type -> kith.api.v1.DeleteResponse
+	30, // 62: kith.api.v1.Kith.React:output_type -> kith.api.v1.ReactResponse
+	32, // 63: kith.api.v1.Kith.Hold:output_type -> kith.api.v1.HoldResponse
+	34, // 64: kith.api.v1.Kith.Draft:output_type -> kith.api.v1.DraftResponse
+	36, // 65: kith.api.v1.Kith.MarkRead:output_type -> kith.api.v1.MarkReadResponse
+	38, // 66: kith.api.v1.Kith.Typing:output_type -> kith.api.v1.TypingResponse
+	40, // 67: kith.api.v1.Kith.Configure:output_type -> kith.api.v1.ConfigureResponse
+	42, // 68: kith.api.v1.Kith.Conversations:output_type -> kith.api.v1.ConversationsResponse
+	22, // 69: kith.api.v1.Kith.Log:output_type -> kith.api.v1.LogResponse
+	24, // 70: kith.api.v1.Kith.Search:output_type -> kith.api.v1.SearchResponse
+	45, // 71: kith.api.v1.Kith.Message:output_type -> kith.api.v1.MessageResponse
+	47, // 72: kith.api.v1.Kith.Watch:output_type -> kith.api.v1.WatchResponse
+	53, // 73: kith.api.v1.Kith.Relays:output_type -> kith.api.v1.RelaysResponse
+	56, // 74: kith.api.v1.Kith.AddRelay:output_type -> kith.api.v1.AddRelayResponse
+	58, // 75: kith.api.v1.Kith.RemoveRelay:output_type -> kith.api.v1.RemoveRelayResponse
+	60, // 76: kith.api.v1.Kith.Reach:output_type -> kith.api.v1.ReachResponse
+	63, // 77: kith.api.v1.Kith.Page:output_type -> kith.api.v1.PageResponse
+	65, // 78: kith.api.v1.Kith.Stop:output_type -> kith.api.v1.StopResponse
+	54, // [54:79] is the sub-list for method output_type
+	29, // [29:54] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_api_v1_api_proto_init() }
@@ -3855,21 +4463,23 @@ func file_api_v1_api_proto_init() {
 	if File_api_v1_api_proto != nil {
 		return
 	}
-	file_api_v1_api_proto_msgTypes[32].OneofWrappers = []any{}
-	file_api_v1_api_proto_msgTypes[40].OneofWrappers = []any{
+	file_api_v1_api_proto_msgTypes[37].OneofWrappers = []any{}
+	file_api_v1_api_proto_msgTypes[45].OneofWrappers = []any{
 		(*WatchResponse_Message)(nil),
 		(*WatchResponse_Changed)(nil),
 		(*WatchResponse_Contact)(nil),
 		(*WatchResponse_Typing)(nil),
 		(*WatchResponse_Removed)(nil),
+		(*WatchResponse_Progress)(nil),
+		(*WatchResponse_Standing)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_v1_api_proto_rawDesc), len(file_api_v1_api_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   57,
+			NumEnums:      2,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

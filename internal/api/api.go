@@ -63,12 +63,19 @@ type Service struct {
 
 // Handler serves the API and media of n.
 func Handler(n *node.Node, about About) http.Handler {
+	s, mux := service(n, about)
+	mux.HandleFunc("GET /media/{message}/{index}", s.download)
+	return mux
+}
+
+// service is what every face is served.
+func service(n *node.Node, about About) (*Service, *http.ServeMux) {
 	s := &Service{node: n, about: about, files: newUploads()}
 	mux := http.NewServeMux()
 	mux.Handle(apiv1connect.NewKithHandler(s, connect.WithReadMaxBytes(maxRequest)))
 	mux.HandleFunc("POST /media", s.upload)
-	mux.HandleFunc("GET /media/{message}/{index}", s.download)
-	return mux
+	mux.HandleFunc("GET /media/{message}/{index}/thumbnail", s.thumbnail)
+	return s, mux
 }
 
 var _ apiv1connect.KithHandler = (*Service)(nil)

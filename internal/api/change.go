@@ -122,6 +122,13 @@ func (s *Service) Conversations(context.Context, *connect.Request[apiv1.Conversa
 			return nil, fail(err)
 		}
 		x := spoken{Conversation: &apiv1.Conversation{Contact: s.contact(c, names.unread[a])}}
+		text, reply, err := s.node.Draft(a)
+		if err != nil {
+			return nil, fail(err)
+		}
+		if x.Draft = text; reply != nil {
+			x.DraftReply = s.message(*reply, names)
+		}
 		if len(p.Messages) > 0 {
 			x.seq, x.Last = p.Messages[0].Seq, s.message(p.Messages[0], names)
 		}

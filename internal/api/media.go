@@ -98,7 +98,7 @@ func (s *Service) upload(w http.ResponseWriter, r *http.Request) {
 // download serves an attachment's plaintext with ranges, decrypted as it is
 // read; nothing of it is written anywhere.
 func (s *Service) download(w http.ResponseWriter, r *http.Request) {
-	blob, a, err := s.open(r)
+	blob, a, err := s.open(r, r.URL.Query().Get("coming") == "1")
 	if err != nil {
 		refuse(w, err)
 		return
@@ -113,8 +113,9 @@ func (s *Service) download(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, blob)
 }
 
-// open opens the attachment a request names.
-func (s *Service) open(r *http.Request) (*node.MediaFile, *chat.Media, error) {
+// open opens the attachment a request names, and with coming also one whose parts
+// are still coming in, which waits for what is read.
+func (s *Service) open(r *http.Request, coming bool) (*node.MediaFile, *chat.Media, error) {
 	m, err := s.findMessage(r.PathValue("message"))
 	if err != nil {
 		return nil, nil, err
@@ -124,7 +125,11 @@ func (s *Service) open(r *http.Request) (*node.MediaFile, *chat.Media, error) {
 		return nil, nil, err
 	}
 	if !a.Stored {
-		return nil, nil, &engine.Error{Code: engine.NotNow, Text: fmt.Sprintf("%q is not complete yet", a.Name), Hint: "kith log shows how far it is"}
+		if !coming || a.Hold == chat.Cancelled {
+			return nil, nil, &engine.Error{Code: engine.NotNow, Text: fmt.Sprintf("%q is not complete yet", a.Name), Hint: "kith log shows how far it is"}
+		}
+		blob, err := s.node.StreamMedia(r.Context(), a.Pointer)
+		return blob, a, err
 	}
 	blob, err := s.node.OpenMedia(a.Pointer)
 	if err != nil {

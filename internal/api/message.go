@@ -12,6 +12,7 @@ import (
 	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/engine"
+	"kith/internal/preview"
 	"kith/internal/wire"
 )
 
@@ -30,9 +31,9 @@ func (s *Service) Send(ctx context.Context, r *connect.Request[apiv1.SendRequest
 		in.ReplyTo = m.ID
 	}
 	for _, a := range r.Msg.GetMedia() {
-		at, ok := s.files.take(a.GetToken(), a.GetName())
-		if !ok {
-			return nil, fail(&engine.Error{Code: engine.NotFound, Text: fmt.Sprintf("the upload of %q is gone", a.GetName()), Hint: "send it again"})
+		at, err := s.attachment(a)
+		if err != nil {
+			return nil, fail(err)
 		}
 		in.Media = append(in.Media, at)
 	}
@@ -186,6 +187,14 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		return removed(l.Seq, e, names), nil
 	case chat.ContactTyping:
 		return typing(l, e, names), nil
+	case chat.MediaMoving:
+		return s.moving(l, e, names)
+	case chat.StandingChanged:
+		return []*apiv1.WatchResponse{{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Standing{Standing: &apiv1.Standing{}}}}, nil
+	case chat.MediaHeld:
+		if changed, err = s.node.WithRoot(e.Root); err != nil {
+			return nil, err
+		}
 	case chat.ContactConfigured:
 		about = &e.Account
 	case chat.ContactAdded:
@@ -259,18 +268,32 @@ func (s *Service) message(m chat.Message, n names) *apiv1.Message {
 
 func (s *Service) media(a chat.Media) *apiv1.Media {
 	sum := a.Pointer.SHA256
-	out := &apiv1.Media{Name: a.Name, Size: a.Pointer.Size, Sha256: hex.EncodeToString(sum[:]), Type: a.Type, State: "waiting"}
+	out := &apiv1.Media{Name: a.Name, Size: a.Pointer.Size, Sha256: hex.EncodeToString(sum[:]), Type: a.Type, State: "waiting", Preview: previewOf(a.Preview)}
 	if a.Stored {
 		out.State, out.Have = "stored", a.Pointer.Size
 		return out
 	}
-	if p, ok := s.node.Progress(a.Pointer.Ref().Root); ok && p.Chunks > 0 {
+	p, moving := s.node.Progress(a.Pointer.Ref().Root)
+	if moving && p.Chunks > 0 {
 		out.Have = int64(float64(a.Pointer.Size) * float64(p.Have) / float64(p.Chunks))
-		if p.Active {
-			out.State = "fetching"
-		}
+	}
+	switch {
+	case a.Hold == chat.Cancelled:
+		out.State = "cancelled"
+	case a.Hold == chat.Paused:
+		out.State = "paused"
+	case moving && p.Active:
+		out.State = "fetching"
 	}
 	return out
+}
+
+func previewOf(p *wire.Preview) *apiv1.Preview {
+	if p == nil {
+		return nil
+	}
+	return &apiv1.Preview{Width: uint32(p.Width), Height: uint32(p.Height), DurationMs: uint64(p.Duration.Milliseconds()),
+		Thumbhash: p.ThumbHash, Waveform: p.Waveform, HasThumbnail: preview.ValidThumbnail(p.Thumbnail)}
 }
 
 // findMessage gives the message with an id, or with a beginning of one that

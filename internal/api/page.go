@@ -15,7 +15,6 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
-	"kith/api/v1/apiv1connect"
 	"kith/internal/engine"
 	"kith/internal/node"
 	"kith/internal/qr"
@@ -32,10 +31,7 @@ var inline = []string{"image/jpeg", "image/png", "image/gif", "image/webp", "vid
 // pictures, sound and film of a few kinds to be shown in place, QR codes, and what
 // docs/spec/page.md says of setting up, which is over.
 func PageHandler(n *node.Node, about About) http.Handler {
-	s := &Service{node: n, about: about, files: newUploads()}
-	mux := http.NewServeMux()
-	mux.Handle(apiv1connect.NewKithHandler(s, connect.WithReadMaxBytes(maxRequest)))
-	mux.HandleFunc("POST /media", s.upload)
+	s, mux := service(n, about)
 	mux.HandleFunc("GET /media/{message}/{index}", s.show)
 	mux.HandleFunc("POST /qr", drawQR)
 	mux.HandleFunc("POST /qr/read", readQR)
@@ -61,7 +57,7 @@ func (s *Service) Page(context.Context, *connect.Request[apiv1.PageRequest]) (*c
 // show serves an attachment with ranges, decrypted as it is read: in place if its bytes
 // are of a kind that is nothing but seen or heard, else as a file to be saved.
 func (s *Service) show(w http.ResponseWriter, r *http.Request) {
-	blob, a, err := s.open(r)
+	blob, a, err := s.open(r, r.URL.Query().Get("save") == "")
 	if err != nil {
 		refuse(w, err)
 		return
@@ -77,15 +73,13 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	h := w.Header()
 	kind, disposition := "application/octet-stream", "attachment"
 	if is, _, _ := strings.Cut(http.DetectContentType(head[:n]), ";"); slices.Contains(inline, is) && r.URL.Query().Get("save") == "" {
 		kind, disposition = is, "inline"
 	}
+	h := w.Header()
+	guard(h)
 	h.Set("Content-Type", kind)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": filepath.Base(a.Name)}))
 	http.ServeContent(w, r, "", time.Time{}, blob)
 }

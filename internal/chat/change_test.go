@@ -50,6 +50,7 @@ func (p *projection) Message(id wire.MessageID) (chat.Message, bool, error) {
 }
 func (p *projection) PutMessage(m chat.Message) error           { p.messages[m.ID] = m; return nil }
 func (p *projection) SetMediaStored([32]byte) error             { return nil }
+func (p *projection) SetMediaHeld([32]byte, chat.Hold) error    { return nil }
 func (p *projection) RemoveMessage(id wire.MessageID) error     { delete(p.messages, id); return nil }
 func (p *projection) Forget(id wire.MessageID) error            { p.forgotten[id] = true; return nil }
 func (p *projection) Forgotten(id wire.MessageID) (bool, error) { return p.forgotten[id], nil }

@@ -116,7 +116,20 @@ func (s State) String() string {
 type Media struct {
 	wire.Attachment
 	Stored bool // every chunk is on this device's disk and verified
+	Hold   Hold // what the person wants of one that is not stored
 }
+
+// Hold is what the person here wants of a blob that is not stored.
+type Hold uint8
+
+const (
+	// Fetch means that it is fetched as soon as somebody can give it.
+	Fetch Hold = 0
+	// Paused means that what is here stays, and only what is looked at is fetched.
+	Paused Hold = 1
+	// Cancelled means that it is not wanted, and nothing of it is kept.
+	Cancelled Hold = 2
+)
 
 // Message is something a person said.
 type Message struct {

@@ -28,7 +28,8 @@ func message(id byte, lamport uint64, state chat.State) chat.Message {
 func events() []chat.Event {
 	m := message(3, 9, chat.Delivered)
 	m.ReplyTo = wire.MessageID{77}
-	m.Media = []chat.Media{{Attachment: wire.Attachment{Pointer: &media.Pointer{Key: [32]byte{4}, Root: [32]byte{5}, Size: 6}, Name: "n", Type: "t/t"}, Stored: true}}
+	m.Media = []chat.Media{{Attachment: wire.Attachment{Pointer: &media.Pointer{Key: [32]byte{4}, Root: [32]byte{5}, Size: 6}, Name: "n", Type: "t/t",
+		Preview: &wire.Preview{Width: 3, Height: 4, Duration: time.Second, ThumbHash: []byte{1}, Thumbnail: []byte{2}, Waveform: []byte{3}}}, Stored: true}}
 	return []chat.Event{
 		chat.ContactAdded{Contact: bob()},
 		chat.ContactProgressed{Account: identity.AccountID{1}, State: chat.ContactEstablished, Reason: wire.ReasonExpired},
@@ -39,6 +40,7 @@ func events() []chat.Event {
 		chat.MessagesMarked{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}, State: chat.Read, Received: true},
 		chat.MessageBoxed{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{1}, On: 2, Of: 4},
 		chat.MediaStored{Root: [32]byte{9}},
+		chat.MediaHeld{Root: [32]byte{9}, Hold: chat.Cancelled},
 		chat.MessageChanged{Change: change(chat.Edit, 3, 1, 4, 11, "other")},
 		chat.ChangeDelivered{Conversation: chat.With(identity.AccountID{1}), ID: wire.MessageID{2}},
 		chat.MessagesForgotten{Conversation: chat.With(identity.AccountID{1}), IDs: []wire.MessageID{{1}, {2}}},

@@ -52,6 +52,8 @@ func MarshalEvent(e Event) ([]byte, error) {
 			Conversation: e.Conversation[:], Id: e.ID[:], On: uint32(e.On), Of: uint32(e.Of)}}
 	case MediaStored:
 		pb.Body = &eventpb.Event_MediaStored{MediaStored: &eventpb.MediaStored{Root: e.Root[:]}}
+	case MediaHeld:
+		pb.Body = &eventpb.Event_MediaHeld{MediaHeld: &eventpb.MediaHeld{Root: e.Root[:], Hold: uint32(e.Hold)}}
 	case ContentUnknown:
 		pb.Body = &eventpb.Event_ContentUnknown{ContentUnknown: &eventpb.ContentUnknown{
 			Conversation: e.Conversation[:], Device: e.Device[:], Raw: e.Raw}}
@@ -114,6 +116,12 @@ func ParseEvent(b []byte) (Event, error) {
 			On: int(p.GetOn()), Of: int(p.GetOf())}
 	case *eventpb.Event_MediaStored:
 		e = MediaStored{Root: f.bytes32(body.MediaStored.GetRoot())}
+	case *eventpb.Event_MediaHeld:
+		held := MediaHeld{Root: f.bytes32(body.MediaHeld.GetRoot()), Hold: Hold(body.MediaHeld.GetHold())}
+		if body.MediaHeld.GetHold() > uint32(Cancelled) {
+			f.err = errEvent
+		}
+		e = held
 	case *eventpb.Event_ContentUnknown:
 		p := body.ContentUnknown
 		e = ContentUnknown{Conversation: ConversationID(f.bytes32(p.GetConversation())), Device: identity.DeviceID(f.bytes32(p.GetDevice())), Raw: p.GetRaw()}
@@ -181,7 +189,11 @@ func messageToPB(m *Message) (*eventpb.Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Media = append(p.Media, &eventpb.Media{Pointer: ptr, Name: a.Name, Type: a.Type, Stored: a.Stored})
+		preview, err := a.Preview.AppendBinary(nil)
+		if err != nil {
+			return nil, err
+		}
+		p.Media = append(p.Media, &eventpb.Media{Pointer: ptr, Name: a.Name, Type: a.Type, Stored: a.Stored, Preview: preview})
 	}
 	return p, nil
 }
@@ -199,7 +211,7 @@ func messageFromPB(f *fields, p *eventpb.Message) Message {
 			f.err = errEvent
 			return m
 		}
-		m.Media = append(m.Media, Media{Attachment: wire.Attachment{Pointer: ptr, Name: a.GetName(), Type: a.GetType()}, Stored: a.GetStored()})
+		m.Media = append(m.Media, Media{Attachment: wire.Attachment{Pointer: ptr, Name: a.GetName(), Type: a.GetType(), Preview: wire.ParsePreview(a.GetPreview())}, Stored: a.GetStored()})
 	}
 	return m
 }

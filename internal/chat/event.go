@@ -79,6 +79,12 @@ type MessageBoxed struct {
 // MediaStored says that every chunk of a blob is on this disk, verified.
 type MediaStored struct{ Root [32]byte }
 
+// MediaHeld says what the person here wants of a blob that is not stored.
+type MediaHeld struct {
+	Root [32]byte
+	Hold Hold
+}
+
 // ContentUnknown keeps a content that a newer version of the other side sent
 // and this version cannot read, for a later version that can.
 type ContentUnknown struct {
@@ -115,6 +121,17 @@ type ContactConfigured struct {
 // never in the log.
 type ContactTyping struct{ Account identity.AccountID }
 
+// MediaMoving says that a blob came further. It is told to watchers and is never in
+// the log.
+type MediaMoving struct{ Root [32]byte }
+
+// StandingChanged says that what keeps the node from its work, which relays answer
+// or who is linked is otherwise than before. It is told to watchers and is never in
+// the log.
+type StandingChanged struct{}
+
+func (StandingChanged) event()   {}
+func (MediaMoving) event()       {}
 func (MessageChanged) event()    {}
 func (ChangeDelivered) event()   {}
 func (MessagesForgotten) event() {}
@@ -130,4 +147,5 @@ func (MessageAdded) event()      {}
 func (MessagesMarked) event()    {}
 func (MessageBoxed) event()      {}
 func (MediaStored) event()       {}
+func (MediaHeld) event()         {}
 func (ContentUnknown) event()    {}

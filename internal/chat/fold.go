@@ -21,6 +21,8 @@ type Projection interface {
 	PutMessage(Message) error
 	// SetMediaStored marks every attachment with this root as stored.
 	SetMediaStored(root [32]byte) error
+	// SetMediaHeld says of every attachment with this root what is wanted.
+	SetMediaHeld(root [32]byte, h Hold) error
 	// RemoveMessage takes a message away as if it had never been.
 	RemoveMessage(wire.MessageID) error
 	// Change returns what somebody did last of a kind to a message, Changes what
@@ -66,6 +68,8 @@ func Apply(p Projection, l Logged) error {
 		return applyMessageBoxed(p, e)
 	case MediaStored:
 		return p.SetMediaStored(e.Root)
+	case MediaHeld:
+		return p.SetMediaHeld(e.Root, e.Hold)
 	case MessageChanged:
 		return applyMessageChanged(p, l.Seq, e.Change)
 	case ChangeDelivered:

@@ -135,6 +135,8 @@ type grammar struct {
 	Log      logCmd      `cmd:"" help:"Show a conversation."`
 	Search   searchCmd   `cmd:"" help:"Find messages by words."`
 	Save     saveCmd     `cmd:"" help:"Save the files of a message."`
+	Fetch    fetchCmd    `cmd:"" help:"Fetch the files of a message, pause that or cancel it."`
+	Forward  forwardCmd  `cmd:"" help:"Pass a message on to another contact."`
 	Relays   relaysCmd   `cmd:"" help:"The relays that hold messages for people who are away."`
 	Relay    relayCmd    `cmd:"" help:"Run a relay for others, in the foreground."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what works from here, what does not, and what to do about it."`

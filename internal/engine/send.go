@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"kith/identity"
 	"kith/internal/chat"
@@ -32,7 +33,7 @@ func (s *step) send(in Send) error {
 		Lamport: min(conv.Lamport+1, wire.MaxLamport), SentAt: s.now.Truncate(1e6).UTC(), Text: in.Text, State: chat.Queued,
 		ReplyTo: in.ReplyTo,
 	}
-	for _, a := range in.Media {
+	for _, a := range fitPreviews(in.Media) {
 		m.Media = append(m.Media, chat.Media{Attachment: a, Stored: true})
 	}
 	content := messageContent(&m)
@@ -42,6 +43,33 @@ func (s *step) send(in Send) error {
 	s.event(chat.MessageAdded{Message: m})
 	s.up.Reply = Sent{ID: m.ID}
 	return s.say(in.To, row, content)
+}
+
+// fitPreviews takes thumbnails, then previews, away from the last files of a
+// message until what is left has room in it.
+func fitPreviews(files []wire.Attachment) []wire.Attachment {
+	files = slices.Clone(files)
+	room := wire.MaxPreviews
+	for _, a := range files {
+		if a.Preview != nil {
+			room -= a.Preview.Len() - len(a.Preview.Thumbnail)
+		}
+	}
+	for i := range files {
+		p := files[i].Preview
+		switch {
+		case p == nil:
+		case room < 0:
+			files[i].Preview = nil
+		case len(p.Thumbnail) <= room:
+			room -= len(p.Thumbnail)
+		default:
+			without := *p
+			without.Thumbnail = nil
+			files[i].Preview = &without
+		}
+	}
+	return files
 }
 
 // say seals a content whose delivery counts, or lets it wait for a session.

@@ -50,6 +50,8 @@ type View interface {
 	Forgotten(wire.MessageID) (bool, error)
 	// MediaKnown reports whether any message refers to a blob.
 	MediaKnown(root [32]byte) (bool, error)
+	// WithRoot returns the messages that refer to a blob.
+	WithRoot(root [32]byte) ([]chat.Message, error)
 	// Seen reports whether this envelope was opened before.
 	Seen(wire.EnvelopeID) (bool, error)
 	// Cell returns what one box is to hold, CellsFor all boxes of an envelope, and
@@ -63,8 +65,16 @@ type View interface {
 
 // Want is a blob that a conversation now refers to and that is not here.
 type Want struct {
+	Ref    media.Ref
+	From   identity.DeviceID // who has it
+	Paused bool              // only what is looked at is to be fetched
+}
+
+// Held is what the person wants of a blob, and who has it.
+type Held struct {
 	Ref  media.Ref
-	From identity.DeviceID // who has it
+	Hold chat.Hold
+	From []identity.DeviceID
 }
 
 // Update is everything one step decided.
@@ -77,6 +87,8 @@ type Update struct {
 	// SeenBefore, when not zero, forgets ids of envelopes seen before it.
 	SeenBefore time.Time
 	Wants      []Want
+	// Holds says of blobs what the person wants from now on.
+	Holds []Held
 	// Erase names blobs that a message referred to which is gone: what no other
 	// message refers to must go, too.
 	Erase [][32]byte
@@ -156,6 +168,21 @@ type Configure struct {
 	Receipts, Typing, Blocked *bool
 }
 
+// Hold is a command: fetch a file of a message, pause that, or cancel it.
+type Hold struct {
+	ID    wire.MessageID
+	Index int // of the attachment
+	Hold  chat.Hold
+}
+
+// Draft is a command: keep what the person is about to say to a contact; an empty
+// one is forgotten. Nobody else hears of it.
+type Draft struct {
+	To      identity.AccountID
+	Text    string         // at most [wire.MaxText]
+	ReplyTo wire.MessageID // zero for none
+}
+
 // MarkRead is a command: the person has seen everything in the conversation.
 type MarkRead struct{ Conversation chat.ConversationID }
 
@@ -197,6 +224,8 @@ func (React) input()     {}
 func (Delete) input()    {}
 func (Typing) input()    {}
 func (Configure) input() {}
+func (Hold) input()      {}
+func (Draft) input()     {}
 func (MarkRead) input()  {}
 func (Verify) input()    {}
 func (Received) input()  {}
@@ -285,6 +314,10 @@ func (s *step) run(in Input) error {
 		return s.typing(in)
 	case Configure:
 		return s.configure(in)
+	case Hold:
+		return s.hold(in)
+	case Draft:
+		return s.draft(in)
 	case MarkRead:
 		return s.markRead(in)
 	case Verify:

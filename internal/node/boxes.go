@@ -157,7 +157,9 @@ func (n *Node) askRelay(ctx context.Context, r box.Relay, a placement.Ask) {
 		return
 	}
 	reply, err := n.boxes.relays.Do(within, r, q)
-	n.boxes.answers.Store(r.ID(), err == nil)
+	if before, asked := n.boxes.answers.Swap(r.ID(), err == nil); !asked || before != (err == nil) {
+		n.tellStanding()
+	}
 	if err == nil {
 		in = placement.Answered{Tag: a.Tag, Status: reply.Status, Effort: reply.Effort, Expiry: reply.Expiry, Cell: reply.Cell}
 	}

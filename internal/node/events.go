@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"kith/identity"
@@ -25,52 +24,8 @@ func (n *Node) Typing(ctx context.Context, c chat.Contact) error {
 	return err
 }
 
-// typists are contacts who write, for watchers.
-type typists struct {
-	mu    sync.Mutex // guards what follows
-	count uint64     // numbers what was heard
-	last  map[identity.AccountID]typist
-}
-
-type typist struct {
-	n  uint64
-	at time.Time
-}
-
-// hearEvery is how often watchers are told at most that somebody writes, however
-// often it is heard.
-const hearEvery = time.Second
-
-// hear notes that somebody writes and reports whether that is news.
-func (t *typists) hear(a identity.AccountID, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if since := now.Sub(t.last[a].at); since >= 0 && since < hearEvery {
-		return false
-	}
-	if t.last == nil {
-		t.last = map[identity.AccountID]typist{}
-	}
-	t.count++
-	t.last[a] = typist{t.count, now}
-	return true
-}
-
-// since returns who was heard after the n-th time, and how often in all.
-func (t *typists) since(n uint64) (who []identity.AccountID, count uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for a, x := range t.last {
-		if x.n > n {
-			who = append(who, a)
-		}
-	}
-	slices.SortFunc(who, func(a, b identity.AccountID) int { return slices.Compare(a[:], b[:]) })
-	return who, t.count
-}
-
 func (n *Node) hearTyping(a identity.AccountID, now time.Time) {
-	if n.writing.hear(a, now) {
+	if n.writing.hear(a, now, false) {
 		n.news.tell()
 	}
 }
@@ -134,11 +89,45 @@ func (n *Node) erase(ctx context.Context, now time.Time, roots [][32]byte) {
 		if known, err := n.mediaKnown(root); err != nil || known {
 			continue
 		}
-		n.doTransfer(ctx, n.transfer.Step(now, transfer.Forget{Root: root}))
-		n.closeAssembly(root)
-		n.moving.Delete(root)
+		n.unwant(ctx, now, root)
 		n.removeBlob(root)
 	}
+}
+
+// unwant fetches a blob no more; who reads it is told.
+func (n *Node) unwant(ctx context.Context, now time.Time, root [32]byte) {
+	n.doTransfer(ctx, n.transfer.Step(now, transfer.Forget{Root: root}))
+	n.closeAssembly(root)
+	n.moving.Delete(root)
+	n.arrivals.end(root)
+}
+
+// hold follows what the person wants of blobs that are not here.
+func (n *Node) hold(ctx context.Context, now time.Time, holds []engine.Held) {
+	for _, h := range holds {
+		switch h.Hold {
+		case chat.Cancelled:
+			n.unwant(ctx, now, h.Ref.Root)
+			if err := n.db.RemovePart(h.Ref.Root); err != nil {
+				n.log.Warn("a part of a file stays", "cause", cause(err))
+			}
+		case chat.Paused:
+			n.step(ctx, now, transfer.Pause{Root: h.Ref.Root})
+		case chat.Fetch:
+			n.step(ctx, now, transfer.Resume{Root: h.Ref.Root})
+			var wants []engine.Want
+			for _, d := range h.From {
+				wants = append(wants, engine.Want{Ref: h.Ref, From: d})
+			}
+			n.want(ctx, now, wants)
+		}
+	}
+}
+
+// step gives transfer an input and carries out what it decides.
+func (n *Node) step(ctx context.Context, now time.Time, in transfer.Input) {
+	n.doTransfer(ctx, n.transfer.Step(now, in))
+	n.noteProgress(in)
 }
 
 // removeBlob removes a blob's files unless a message refers to them.

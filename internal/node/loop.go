@@ -107,7 +107,7 @@ func (n *Node) want(ctx context.Context, now time.Time, wants []engine.Want) {
 		if n.isBlocked(from) {
 			continue
 		}
-		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: from}}))
+		n.doTransfer(ctx, n.transfer.Step(now, transfer.Want{Ref: w.Ref, From: transfer.Source{Peer: from}, Paused: w.Paused}))
 		n.wantDeposit(ctx, now, depositOf{from, w.Ref.Root})
 	}
 }
@@ -146,8 +146,7 @@ func (n *Node) turn(ctx context.Context, batch []any) error {
 		case placement.Input:
 			n.doPlacement(ctx, n.boxes.placement.Step(now, in), &steps)
 		case transfer.Input:
-			n.doTransfer(ctx, n.transfer.Step(now, in))
-			n.noteProgress(in)
+			n.step(ctx, now, in)
 		case engine.Input:
 			steps = append(steps, &decided{in: in})
 		case tick:
@@ -225,6 +224,14 @@ const troubleFull = "the disk is full: nothing can be received or sent until the
 func (n *Node) setTrouble(text string) {
 	if n.Trouble() != text {
 		n.trouble.Store(&text)
+		n.tellStanding()
+	}
+}
+
+// tellStanding tells watchers that something stands otherwise now.
+func (n *Node) tellStanding() {
+	if n.standing.hear(struct{}{}, time.Now(), true) {
+		n.news.tell()
 	}
 }
 
@@ -287,6 +294,7 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 		}
 	}
 	n.want(ctx, now, d.up.Wants)
+	n.hold(ctx, now, d.up.Holds)
 	n.changeDeposits(ctx, now, d.up.Deposits, false)
 }
 
@@ -301,6 +309,7 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 			return
 		}
 		n.up.Store(e.Peer, struct{}{})
+		n.tellStanding()
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Up{Peer: e.Peer}), steps)
 		if !e.Relayed {
 			n.doTransfer(ctx, n.transfer.Step(now, transfer.Up{Peer: e.Peer}))
@@ -309,6 +318,7 @@ func (n *Node) link(ctx context.Context, now time.Time, e wire.LinkEvent, steps 
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Up{Peer: e.Peer}))
 	case wire.LinkDown:
 		n.up.Delete(e.Peer)
+		n.tellStanding()
 		n.dropSender(e.Peer)
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Down{Peer: e.Peer}), steps)
 		n.doTransfer(ctx, n.transfer.Step(now, transfer.Down{Peer: e.Peer}))

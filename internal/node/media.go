@@ -10,10 +10,13 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"kith/internal/engine"
+	"kith/internal/preview"
 	"kith/internal/store"
 	"kith/internal/transfer"
 	"kith/internal/wire"
@@ -24,6 +27,33 @@ import (
 type AttachOptions struct {
 	Name   string // the file's name; must satisfy [wire.ValidFileName]
 	AsFile bool   // leave the bytes of pictures as they are
+}
+
+// pictures is how many pictures are decoded for their previews at once: a decoded
+// one takes up to [preview.MaxDecoded] bytes.
+var pictures = make(chan struct{}, 1)
+
+// preview says what a picture of ours looks like, nil for what is none or too large.
+func (n *Node) preview(ctx context.Context, p *media.Pointer, kind string) *wire.Preview {
+	if !strings.HasPrefix(kind, "image/") {
+		return nil
+	}
+	f, err := n.OpenMedia(p)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	select {
+	case pictures <- struct{}{}:
+		defer func() { <-pictures }()
+	case <-ctx.Done():
+		return nil
+	}
+	picture, err := preview.Of(struct{ io.ReadSeeker }{f})
+	if err != nil {
+		return nil
+	}
+	return &wire.Preview{Width: picture.Width, Height: picture.Height, ThumbHash: picture.ThumbHash, Thumbnail: picture.Thumbnail}
 }
 
 // Attached is a file taken in, ready to be sent.
@@ -62,7 +92,7 @@ func (n *Node) Attach(ctx context.Context, r io.Reader, o AttachOptions) (*Attac
 		kind = sniff(head)
 	}
 	return &Attached{
-		Attachment: wire.Attachment{Pointer: pointer, Name: o.Name, Type: kind},
+		Attachment: wire.Attachment{Pointer: pointer, Name: o.Name, Type: kind, Preview: n.preview(ctx, pointer, kind)},
 		Stripped:   stripped.Removed,
 	}, nil
 }
@@ -240,17 +270,17 @@ func (n *Node) OpenMedia(p *media.Pointer) (*MediaFile, error) {
 		blob.Close()
 		return nil, err
 	}
-	return &MediaFile{Reader: r, blob: blob}, nil
+	return &MediaFile{Reader: r, under: blob}, nil
 }
 
 // MediaFile is an attachment's plaintext, decrypted as it is read.
 type MediaFile struct {
 	*media.Reader
-	blob *store.Blob
+	under io.Closer
 }
 
 // Close closes the files under it.
-func (f *MediaFile) Close() error { return f.blob.Close() }
+func (f *MediaFile) Close() error { return f.under.Close() }
 
 // Progress reports how far a blob that is wanted has come.
 func (n *Node) Progress(root [32]byte) (transfer.Progress, bool) {
@@ -348,6 +378,7 @@ func (n *Node) doTransfer(ctx context.Context, effects []transfer.Effect) {
 			n.work.Go(func() { n.finish(ctx, e.Root) })
 		case transfer.Done:
 			n.moving.Delete(e.Root)
+			n.progress.forget(e.Root)
 			n.done = append(n.done, stored(e))
 		}
 	}
@@ -355,6 +386,7 @@ func (n *Node) doTransfer(ctx context.Context, effects []transfer.Effect) {
 
 func (n *Node) openAssembly(ctx context.Context, ref media.Ref) {
 	if n.db.HasBlob(ref.Root) { // finished just before an earlier end
+		n.arrivals.end(ref.Root)
 		n.post(ctx, transfer.Finished{Root: ref.Root})
 		return
 	}
@@ -370,6 +402,7 @@ func (n *Node) openAssembly(ctx context.Context, ref media.Ref) {
 		return
 	}
 	n.blobs.put(ref.Root, as)
+	n.arrivals.opened(ref, have)
 	if known, err := n.mediaKnown(ref.Root); err == nil && !known { // erased meanwhile
 		n.closeAssembly(ref.Root)
 		n.removeBlob(ref.Root)
@@ -425,6 +458,7 @@ func (n *Node) fetch(ctx context.Context, f transfer.Fetch) {
 		fault = transfer.Absent
 	case err == nil:
 		if err = as.Put(f.Chunk.Index, chunk, proof); err == nil {
+			n.arrivals.arrived(f.Chunk)
 			n.post(ctx, transfer.Stored{Chunk: f.Chunk})
 			return
 		}
@@ -446,9 +480,11 @@ func (n *Node) finish(ctx context.Context, root [32]byte) {
 		return
 	}
 	if err := as.Finish(); err != nil {
+		n.arrivals.end(root) // which chunks are here is open again
 		n.diskTrouble(ctx, root, err)
 		return
 	}
+	n.arrivals.end(root)
 	n.blobs.remove(root)
 	n.removeBlob(root) // if it was erased meanwhile
 	n.post(ctx, transfer.Finished{Root: root})
@@ -464,10 +500,17 @@ func (n *Node) noteProgress(in transfer.Input) {
 		root = in.Chunk.Root
 	case transfer.Failed:
 		root = in.Chunk.Root
+	case transfer.Pause:
+		root = in.Root
+	case transfer.Resume:
+		root = in.Root
 	default:
 		return
 	}
 	if p, ok := n.transfer.Progress(root); ok {
 		n.moving.Store(root, p)
+		if n.progress.hear(root, time.Now(), !p.Active) {
+			n.news.tell()
+		}
 	}
 }

@@ -115,20 +115,23 @@ type Node struct {
 	inputs  chan any
 	stopped chan struct{}
 
-	work    sync.WaitGroup // every goroutine but the loop
-	senders map[wire.PeerID]*sender
-	blobs   *assemblies
+	work     sync.WaitGroup // every goroutine but the loop
+	senders  map[wire.PeerID]*sender
+	blobs    *assemblies
+	arrivals *arrivals
 
 	// Shared with readers outside the loop.
-	known   sync.Map // wire.PeerID of contacts, for the network's use
-	up      sync.Map // wire.PeerID -> struct{}, links that are up
-	news    *news
-	writing typists
-	blocked sync.Map // wire.PeerID of contacts who are blocked
-	trouble atomic.Pointer[string]
-	nearby  sync.Map // wire.PeerID -> []string, where mDNS claims a contact is
-	moving  sync.Map // root -> transfer.Progress
-	counts  atomic.Pointer[Counts]
+	known    sync.Map // wire.PeerID of contacts, for the network's use
+	up       sync.Map // wire.PeerID -> struct{}, links that are up
+	news     *news
+	writing  signals[identity.AccountID]
+	progress signals[[32]byte] // of blobs whose chunks are coming in
+	standing signals[struct{}] // trouble, links, which relays answer
+	blocked  sync.Map          // wire.PeerID of contacts who are blocked
+	trouble  atomic.Pointer[string]
+	nearby   sync.Map // wire.PeerID -> []string, where mDNS claims a contact is
+	moving   sync.Map // root -> transfer.Progress
+	counts   atomic.Pointer[Counts]
 }
 
 // Counts is what waits: envelopes without acknowledgement, files that are not
@@ -144,6 +147,9 @@ func New(cfg Config) (*Node, error) {
 		stopped:  make(chan struct{}),
 		senders:  map[wire.PeerID]*sender{},
 		blobs:    newAssemblies(),
+		arrivals: newArrivals(),
+		writing:  signals[identity.AccountID]{every: typingEvery},
+		progress: signals[[32]byte]{every: progressEvery},
 		news:     newNews(),
 		boxes: boxes{placement: placement.New(rand.Uint64()), relays: cfg.Relays,
 			book: map[box.RelayID]box.Relay{}, of: map[wire.EnvelopeID][][32]byte{}, working: make(chan struct{}, 1)},

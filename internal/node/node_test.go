@@ -30,6 +30,7 @@ type person struct {
 	db   *store.DB
 	host *p2p.Host
 	far  *board // nil: contacts who moved are not looked for
+	gate *gate  // nil: chunks come as they come
 	stop context.CancelFunc
 	ran  chan error
 }
@@ -64,6 +65,9 @@ func (p *person) up() {
 	}
 	p.addr = p.host.Addrs()[0]
 	config := node.Config{Store: p.db, Network: p.host}
+	if p.gate != nil {
+		config.Network = gated{p.host, p.gate}
+	}
 	if p.far != nil {
 		config.Network, config.Far = byName{p.host}, p.far
 	}

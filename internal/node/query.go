@@ -168,3 +168,20 @@ func (n *Node) LastSeq() (seq chat.Seq, err error) {
 	})
 	return seq, err
 }
+
+// Draft returns what the person was about to say to a contact, and the message it
+// was to answer, if that is here.
+func (n *Node) Draft(a identity.AccountID) (text string, reply *chat.Message, err error) {
+	err = n.db.View(func(tx *store.Tx) (err error) {
+		var id wire.MessageID
+		if text, id, err = engine.LoadDraft(tx, a); err != nil || id == (wire.MessageID{}) {
+			return err
+		}
+		m, ok, err := tx.Message(id)
+		if ok {
+			reply = &m
+		}
+		return err
+	})
+	return text, reply, err
+}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/store"
 )
@@ -42,11 +41,13 @@ func (n *news) wait() <-chan struct{} {
 // committed, until ctx ends, the node ends or the store fails. A watcher that
 // lost its connection goes on with the last sequence it has seen; nothing is
 // missed or repeated. A slow watcher delays nobody. Between them it gives
-// [chat.ContactTyping], with the sequence of the event before, for what is not in
-// the log; of these some may be missed.
+// [chat.ContactTyping], [chat.MediaMoving] and [chat.StandingChanged], with the sequence of the event
+// before, for what is not in the log; of these some may be missed.
 func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged, error] {
 	return func(yield func(chat.Logged, error) bool) {
 		_, typed := n.writing.since(math.MaxUint64)
+		_, moved := n.progress.since(math.MaxUint64)
+		_, stood := n.standing.since(math.MaxUint64)
 		for {
 			next := n.news.wait() // before reading, so that nothing falls between
 			var page []chat.Logged
@@ -67,10 +68,13 @@ func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged,
 			if len(page) == watchPage {
 				continue
 			}
-			var now []identity.AccountID
-			now, typed = n.writing.since(typed)
-			for _, a := range now {
-				if !yield(chat.Logged{Seq: after, At: time.Now(), Event: chat.ContactTyping{Account: a}}, nil) {
+			var now []chat.Event
+			now, typed, moved = n.signalled(typed, moved)
+			if changed, count := n.standing.since(stood); len(changed) > 0 {
+				now, stood = append(now, chat.StandingChanged{}), count
+			}
+			for _, e := range now {
+				if !yield(chat.Logged{Seq: after, At: time.Now(), Event: e}, nil) {
 					return
 				}
 			}
@@ -85,6 +89,19 @@ func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged,
 			}
 		}
 	}
+}
+
+// signalled returns what was heard since, and how often in all.
+func (n *Node) signalled(typed, moved uint64) (events []chat.Event, nowTyped, nowMoved uint64) {
+	who, nowTyped := n.writing.since(typed)
+	for _, a := range who {
+		events = append(events, chat.ContactTyping{Account: a})
+	}
+	what, nowMoved := n.progress.since(moved)
+	for _, root := range what {
+		events = append(events, chat.MediaMoving{Root: root})
+	}
+	return events, nowTyped, nowMoved
 }
 
 // count publishes what waits.

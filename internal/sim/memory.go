@@ -250,6 +250,16 @@ func (m *memory) EarlyChanges(id chat.ConversationID) (n int, err error) {
 	return n, nil
 }
 
+func (m *memory) WithRoot(root [32]byte) (all []chat.Message, err error) {
+	for _, msg := range m.messages {
+		if slices.ContainsFunc(msg.Media, func(a chat.Media) bool { return a.Pointer.Ref().Root == root }) {
+			all = append(all, msg)
+		}
+	}
+	slices.SortFunc(all, func(a, b chat.Message) int { return cmp.Compare(a.Seq, b.Seq) })
+	return all, nil
+}
+
 func (m *memory) MediaKnown(root [32]byte) (bool, error) {
 	for _, msg := range m.messages {
 		for _, a := range msg.Media {
@@ -373,14 +383,23 @@ func (p *projection) PutMessage(m chat.Message) error {
 }
 
 func (p *projection) SetMediaStored(root [32]byte) error {
+	p.eachMedia(root, func(a *chat.Media) { a.Stored = true })
+	return nil
+}
+
+func (p *projection) SetMediaHeld(root [32]byte, h chat.Hold) error {
+	p.eachMedia(root, func(a *chat.Media) { a.Hold = h })
+	return nil
+}
+
+func (p *projection) eachMedia(root [32]byte, change func(*chat.Media)) {
 	for id, m := range p.messages {
 		for i := range m.Media {
 			if m.Media[i].Pointer.Ref().Root == root {
 				m.Media = slices.Clone(m.Media)
-				m.Media[i].Stored = true
+				change(&m.Media[i])
 				p.messages[id] = m
 			}
 		}
 	}
-	return nil
 }

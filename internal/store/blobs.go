@@ -170,6 +170,35 @@ func (db *DB) HasBlob(root [32]byte) bool {
 	return err == nil
 }
 
+// OpenPart opens what is here of a blob whose chunks are coming in, for reading;
+// which of them are is the caller's to know. [wire.ErrAbsent] says that the blob is
+// complete. The file stays the same when it gets its final name.
+func (db *DB) OpenPart(ref media.Ref) (*os.File, error) {
+	if _, err := db.blobDir(); err != nil {
+		return nil, DiskError(err)
+	}
+	f, err := os.Open(db.blobPath(ref.Root, suffixPart))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if db.HasBlob(ref.Root) {
+		return nil, wire.ErrAbsent
+	}
+	f, err = os.OpenFile(db.blobPath(ref.Root, suffixPart), os.O_RDONLY|os.O_CREATE, 0o600)
+	return f, DiskError(err)
+}
+
+// RemovePart removes what is here of a blob that is not complete. Close its
+// assembly first.
+func (db *DB) RemovePart(root [32]byte) error {
+	for _, suffix := range []string{suffixPart, suffixHave} {
+		if err := os.Remove(db.blobPath(root, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
+	return nil
+}
+
 // Assembly is a blob whose chunks are coming in. Its Put may be called for
 // different chunks at once.
 type Assembly struct {

@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	schemaVersion = 4
+	schemaVersion = 5
 	applicationID = 0x6b697468 // "kith"
 	// pageBlock is the unit of the page encryption. A write-ahead log that a
 	// power cut left with an odd tail is cut down to it before opening: the
@@ -285,6 +285,8 @@ var migrations = []string{
 	INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
 	INSERT INTO search (rowid, words) SELECT n, text || coalesce((SELECT char(10) || group_concat(name, char(10) ORDER BY place)
 		FROM media WHERE message = messages.id), '') FROM messages`,
+	`ALTER TABLE media ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE media ADD COLUMN preview BLOB NOT NULL DEFAULT x''`,
 }
 
 // migrate brings an older schema up to date, in one transaction.

@@ -328,15 +328,19 @@ func (tx *Tx) putMedia(id wire.MessageID, place int, a chat.Media) error {
 	if err != nil {
 		return err
 	}
+	preview, err := a.Preview.AppendBinary([]byte{})
+	if err != nil {
+		return err
+	}
 	ref := a.Pointer.Ref()
-	return tx.db.exec("INSERT INTO media (message, place, root, name, type, stored, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		id[:], place, ref.Root[:], a.Name, a.Type, a.Stored, tx.db.seal.seal("media", hex.EncodeToString(id[:]), uint64(place), p))
+	return tx.db.exec("INSERT INTO media (message, place, root, name, type, stored, hold, preview, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		id[:], place, ref.Root[:], a.Name, a.Type, a.Stored, int(a.Hold), preview, tx.db.seal.seal("media", hex.EncodeToString(id[:]), uint64(place), p))
 }
 
 func (tx *Tx) readMedia(m *chat.Message) error {
-	return tx.db.run("SELECT place, name, type, stored, sealed FROM media WHERE message = ? ORDER BY place", func(s *sqlite3.Stmt) error {
-		a := chat.Media{Stored: s.ColumnBool(3)}
-		a.Name, a.Type = s.ColumnText(1), s.ColumnText(2)
+	return tx.db.run("SELECT place, name, type, stored, sealed, hold, preview FROM media WHERE message = ? ORDER BY place", func(s *sqlite3.Stmt) error {
+		a := chat.Media{Stored: s.ColumnBool(3), Hold: chat.Hold(s.ColumnInt(5))}
+		a.Name, a.Type, a.Preview = s.ColumnText(1), s.ColumnText(2), wire.ParsePreview(s.ColumnBlob(6, nil))
 		p, err := tx.db.seal.open("media", hex.EncodeToString(m.ID[:]), uint64(s.ColumnInt64(0)), s.ColumnRawBlob(4))
 		if err != nil {
 			return err
@@ -352,21 +356,26 @@ func (tx *Tx) SetMediaStored(root [32]byte) error {
 	return tx.db.exec("UPDATE media SET stored = 1 WHERE root = ?", root[:])
 }
 
+// SetMediaHeld says of every attachment with this root what the person wants.
+func (tx *Tx) SetMediaHeld(root [32]byte, h chat.Hold) error {
+	return tx.db.exec("UPDATE media SET hold = ? WHERE root = ?", int(h), root[:])
+}
+
 // MediaKnown reports whether any message refers to this blob.
 func (tx *Tx) MediaKnown(root [32]byte) (known bool, err error) {
 	err = tx.db.one("SELECT 1 FROM media WHERE root = ? LIMIT 1", func(*sqlite3.Stmt) { known = true }, root[:])
 	return known, err
 }
 
-// Wants returns the blobs that messages refer to and that are not stored, with
-// the device that has each, oldest first.
+// Wants returns the blobs that messages refer to, that are not stored and that the
+// person did not cancel, with the device that has each, oldest first.
 func (tx *Tx) Wants() ([]engine.Want, error) {
 	var wants []engine.Want
 	all, err := tx.messages(messageColumns + " WHERE id IN (SELECT message FROM media WHERE stored = 0) ORDER BY seq")
 	for _, m := range all {
 		for _, a := range m.Media {
-			if !a.Stored {
-				wants = append(wants, engine.Want{Ref: a.Pointer.Ref(), From: m.Device})
+			if !a.Stored && a.Hold != chat.Cancelled {
+				wants = append(wants, engine.Want{Ref: a.Pointer.Ref(), From: m.Device, Paused: a.Hold == chat.Paused})
 			}
 		}
 	}

@@ -102,6 +102,8 @@ CREATE TABLE media (
   type    TEXT NOT NULL,
   stored  INTEGER NOT NULL,
   sealed  BLOB NOT NULL,
+  hold    INTEGER NOT NULL DEFAULT 0,
+  preview BLOB NOT NULL DEFAULT x'',
   PRIMARY KEY (message, place)
 ) WITHOUT ROWID;
 CREATE INDEX media_root ON media (root);

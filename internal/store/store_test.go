@@ -467,8 +467,8 @@ func TestStore_ST11_closedStoreRefuses(t *testing.T) {
 	}
 }
 
-// toVersion3 takes away what version 4 of the schema added.
-const toVersion3 = `DROP TABLE changes; DROP TABLE forgotten; DROP INDEX outbox_message; DROP TABLE search;
+// toVersion3 takes away what versions 4 and 5 of the schema added.
+const toVersion3 = `ALTER TABLE media DROP COLUMN hold; ALTER TABLE media DROP COLUMN preview; DROP TABLE changes; DROP TABLE forgotten; DROP INDEX outbox_message; DROP TABLE search;
 	CREATE VIRTUAL TABLE search USING fts5 (words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2");
 	INSERT INTO search (rowid, words) SELECT n, text FROM messages;
 	ALTER TABLE contacts DROP COLUMN no_receipts; ALTER TABLE contacts DROP COLUMN no_typing; ALTER TABLE contacts DROP COLUMN blocked;

@@ -103,6 +103,8 @@ type Attachment struct {
 	Pointer *media.Pointer
 	Name    string
 	Type    string
+	// Preview is what can be shown before the file is here; nil for nothing.
+	Preview *Preview
 }
 
 // Receipt says which messages the sender's person has read.
@@ -136,7 +138,7 @@ func (c *Content) AppendBinary(b []byte) ([]byte, error) {
 			if err != nil {
 				return nil, ErrMalformed
 			}
-			m.Media = append(m.Media, &contentpb.Attachment{Pointer: p, Name: a.Name, Type: a.Type})
+			m.Media = append(m.Media, &contentpb.Attachment{Pointer: p, Name: a.Name, Type: a.Type, Preview: a.Preview.toPB()})
 		}
 		if c.Message.ReplyTo != (MessageID{}) {
 			m.ReplyTo = c.Message.ReplyTo[:]
@@ -313,12 +315,17 @@ func parseMessage(pb *contentpb.Message) (*Message, error) {
 	if len(pb.GetMedia()) > MaxAttachments {
 		return nil, ErrMalformed
 	}
+	room := MaxPreviews
 	for _, a := range pb.GetMedia() {
 		p, err := media.ParsePointer(a.GetPointer())
 		if err != nil {
 			return nil, ErrMalformed
 		}
-		m.Media = append(m.Media, Attachment{Pointer: p, Name: a.GetName(), Type: a.GetType()})
+		preview := previewOf(a.GetPreview())
+		if room -= preview.Len(); room < 0 {
+			preview = nil
+		}
+		m.Media = append(m.Media, Attachment{Pointer: p, Name: a.GetName(), Type: a.GetType(), Preview: preview})
 	}
 	if len(pb.GetReplyTo()) > 0 {
 		var err error
@@ -367,15 +374,18 @@ func (m *Message) valid() bool {
 	if len(m.Text) > MaxText || !utf8.ValidString(m.Text) || len(m.Media) > MaxAttachments {
 		return false
 	}
+	previews := 0
 	if m.Text == "" && len(m.Media) == 0 {
 		return false
 	}
 	for _, a := range m.Media {
-		if a.Pointer == nil || !ValidFileName(a.Name) || len(a.Type) > MaxMediaType || !printable(a.Type) {
+		if a.Pointer == nil || !ValidFileName(a.Name) || len(a.Type) > MaxMediaType || !printable(a.Type) ||
+			a.Preview != nil && !a.Preview.Valid() {
 			return false
 		}
+		previews += a.Preview.Len()
 	}
-	return true
+	return previews <= MaxPreviews
 }
 
 // ValidName reports whether s may be a person's name: 1 to [MaxName] bytes of

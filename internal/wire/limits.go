@@ -19,6 +19,16 @@ const (
 	MaxFileName = 255
 	// MaxMediaType is the longest media type in bytes.
 	MaxMediaType = 127
+	// MaxSide is the largest width or height a preview may claim, in pixels, and
+	// MaxDuration the longest time, in milliseconds (about 12 days).
+	MaxSide     = 1 << 20
+	MaxDuration = 1 << 30
+	// MaxThumbHash, MaxThumbnail and MaxWaveform are the largest parts of a preview
+	// in bytes, MaxPreviews how much the previews of one message may have encoded.
+	MaxThumbHash = 32
+	MaxThumbnail = 4 << 10
+	MaxWaveform  = 64
+	MaxPreviews  = 40 << 10
 	// MaxName is the longest name a person may give herself, in bytes of UTF-8.
 	MaxName = 64
 	// MaxAddrs is how many addresses a hello may carry.

@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"kith/internal/wire"
+	"kith/internal/wire/contentpb"
 	"kith/media"
 )
 
@@ -279,6 +282,82 @@ func TestContent_CO05_CO06_limitsHoldOnBothSides(t *testing.T) {
 	}
 	_, err := wire.ParseContent(make([]byte, wire.MaxContent+1))
 	wantMalformed(t, "content beyond", err)
+}
+
+// TestContent_CO33_previews: what a preview may be, on both sides; one that breaks a
+// limit is not sent, and what is received without it stands.
+func TestContent_CO33_previews(t *testing.T) {
+	most := wire.Preview{Width: wire.MaxSide, Height: wire.MaxSide, Duration: wire.MaxDuration * time.Millisecond, ThumbHash: make([]byte, wire.MaxThumbHash),
+		Thumbnail: make([]byte, wire.MaxThumbnail), Waveform: make([]byte, wire.MaxWaveform)}
+	with := func(p *wire.Preview) *wire.Content {
+		return content(func(c *wire.Content) { c.Message.Media[0].Preview = p })
+	}
+	b, err := with(&most).AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := wire.ParseContent(b)
+	if err != nil || !reflect.DeepEqual(got.Message.Media[0].Preview, &most) {
+		t.Errorf("%v, %+v", err, got)
+	}
+	for name, change := range map[string]func(*wire.Preview){
+		"width":     func(p *wire.Preview) { p.Width++ },
+		"height":    func(p *wire.Preview) { p.Height++ },
+		"duration":  func(p *wire.Preview) { p.Duration += time.Millisecond },
+		"hash":      func(p *wire.Preview) { p.ThumbHash = make([]byte, wire.MaxThumbHash+1) },
+		"thumbnail": func(p *wire.Preview) { p.Thumbnail = make([]byte, wire.MaxThumbnail+1) },
+		"waveform":  func(p *wire.Preview) { p.Waveform = make([]byte, wire.MaxWaveform+1) },
+	} {
+		p := most
+		change(&p)
+		_, err := with(&p).AppendBinary(nil)
+		wantMalformed(t, name, err)
+		_, err = p.AppendBinary(nil)
+		wantMalformed(t, name, err)
+		// The same from somebody who does not keep to it.
+		raw := foreign(t, with(nil), &p)
+		got, err := wire.ParseContent(raw)
+		if err != nil || got.Message == nil || got.Message.Media[0].Preview != nil {
+			t.Errorf("%s: %v, %+v", name, err, got)
+		}
+	}
+	// All previews of a message together.
+	c := content(nil)
+	c.Message.Media = repeat(wire.Attachment{Pointer: c.Message.Media[0].Pointer, Name: "n", Preview: &wire.Preview{Thumbnail: make([]byte, wire.MaxThumbnail)}}, wire.MaxPreviews/wire.MaxThumbnail)
+	if _, err := c.AppendBinary(nil); err != nil {
+		t.Errorf("as much as there is room for: %v", err)
+	}
+	c.Message.Media = append(c.Message.Media, wire.Attachment{Pointer: c.Message.Media[0].Pointer, Name: "n", Preview: &wire.Preview{Waveform: []byte{1}}})
+	_, err = c.AppendBinary(nil)
+	wantMalformed(t, "all together", err)
+	c.Message.Media[len(c.Message.Media)-1].Preview = nil
+	raw := foreign(t, c, &wire.Preview{Waveform: []byte{1}})
+	if got, err := wire.ParseContent(raw); err != nil || got.Message.Media[len(got.Message.Media)-1].Preview != nil || got.Message.Media[0].Preview == nil {
+		t.Errorf("beyond the room: %v", err)
+	}
+	if wire.ParsePreview([]byte{0xff}) != nil || wire.ParsePreview(nil) != nil {
+		t.Error("a row that is no preview")
+	}
+}
+
+// foreign encodes a content whose last attachment has a preview, whatever it is.
+func foreign(t *testing.T, c *wire.Content, p *wire.Preview) []byte {
+	t.Helper()
+	b, err := c.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pb contentpb.Content
+	if err := proto.Unmarshal(b, &pb); err != nil {
+		t.Fatal(err)
+	}
+	all := pb.GetMessage().GetMedia()
+	all[len(all)-1].Preview = &contentpb.Preview{Width: uint32(p.Width), Height: uint32(p.Height), DurationMs: uint64(p.Duration.Milliseconds()),
+		Thumbhash: p.ThumbHash, Thumbnail: p.Thumbnail, Waveform: p.Waveform}
+	if b, err = proto.Marshal(&pb); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func repeat[T any](v T, n int) []T {

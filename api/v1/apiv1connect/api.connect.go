@@ -58,6 +58,10 @@ const (
 	KithDeleteProcedure = "/kith.api.v1.Kith/Delete"
 	// KithReactProcedure is the fully-qualified name of the Kith's React RPC.
 	KithReactProcedure = "/kith.api.v1.Kith/React"
+	// KithHoldProcedure is the fully-qualified name of the Kith's Hold RPC.
+	KithHoldProcedure = "/kith.api.v1.Kith/Hold"
+	// KithDraftProcedure is the fully-qualified name of the Kith's Draft RPC.
+	KithDraftProcedure = "/kith.api.v1.Kith/Draft"
 	// KithMarkReadProcedure is the fully-qualified name of the Kith's MarkRead RPC.
 	KithMarkReadProcedure = "/kith.api.v1.Kith/MarkRead"
 	// KithTypingProcedure is the fully-qualified name of the Kith's Typing RPC.
@@ -111,6 +115,10 @@ type KithClient interface {
 	Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error)
 	// React says what one thinks of a message, or takes it back.
 	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
+	// Hold fetches a file of a message that is not here, pauses that or cancels it.
+	Hold(context.Context, *connect.Request[v1.HoldRequest]) (*connect.Response[v1.HoldResponse], error)
+	// Draft keeps what the person is about to say to a contact, for Conversations.
+	Draft(context.Context, *connect.Request[v1.DraftRequest]) (*connect.Response[v1.DraftResponse], error)
 	// MarkRead says that a person has seen everything in a conversation.
 	MarkRead(context.Context, *connect.Request[v1.MarkReadRequest]) (*connect.Response[v1.MarkReadResponse], error)
 	// Typing says that the person is writing to a contact; call it while she is.
@@ -205,6 +213,18 @@ func NewKithClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			httpClient,
 			baseURL+KithReactProcedure,
 			connect.WithSchema(kithMethods.ByName("React")),
+			connect.WithClientOptions(opts...),
+		),
+		hold: connect.NewClient[v1.HoldRequest, v1.HoldResponse](
+			httpClient,
+			baseURL+KithHoldProcedure,
+			connect.WithSchema(kithMethods.ByName("Hold")),
+			connect.WithClientOptions(opts...),
+		),
+		draft: connect.NewClient[v1.DraftRequest, v1.DraftResponse](
+			httpClient,
+			baseURL+KithDraftProcedure,
+			connect.WithSchema(kithMethods.ByName("Draft")),
 			connect.WithClientOptions(opts...),
 		),
 		markRead: connect.NewClient[v1.MarkReadRequest, v1.MarkReadResponse](
@@ -305,6 +325,8 @@ type kithClient struct {
 	edit          *connect.Client[v1.EditRequest, v1.EditResponse]
 	delete        *connect.Client[v1.DeleteRequest, v1.DeleteResponse]
 	react         *connect.Client[v1.ReactRequest, v1.ReactResponse]
+	hold          *connect.Client[v1.HoldRequest, v1.HoldResponse]
+	draft         *connect.Client[v1.DraftRequest, v1.DraftResponse]
 	markRead      *connect.Client[v1.MarkReadRequest, v1.MarkReadResponse]
 	typing        *connect.Client[v1.TypingRequest, v1.TypingResponse]
 	configure     *connect.Client[v1.ConfigureRequest, v1.ConfigureResponse]
@@ -364,6 +386,16 @@ func (c *kithClient) Delete(ctx context.Context, req *connect.Request[v1.DeleteR
 // React calls kith.api.v1.Kith.React.
 func (c *kithClient) React(ctx context.Context, req *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error) {
 	return c.react.CallUnary(ctx, req)
+}
+
+// Hold calls kith.api.v1.Kith.Hold.
+func (c *kithClient) Hold(ctx context.Context, req *connect.Request[v1.HoldRequest]) (*connect.Response[v1.HoldResponse], error) {
+	return c.hold.CallUnary(ctx, req)
+}
+
+// Draft calls kith.api.v1.Kith.Draft.
+func (c *kithClient) Draft(ctx context.Context, req *connect.Request[v1.DraftRequest]) (*connect.Response[v1.DraftResponse], error) {
+	return c.draft.CallUnary(ctx, req)
 }
 
 // MarkRead calls kith.api.v1.Kith.MarkRead.
@@ -459,6 +491,10 @@ type KithHandler interface {
 	Delete(context.Context, *connect.Request[v1.DeleteRequest]) (*connect.Response[v1.DeleteResponse], error)
 	// React says what one thinks of a message, or takes it back.
 	React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error)
+	// Hold fetches a file of a message that is not here, pauses that or cancels it.
+	Hold(context.Context, *connect.Request[v1.HoldRequest]) (*connect.Response[v1.HoldResponse], error)
+	// Draft keeps what the person is about to say to a contact, for Conversations.
+	Draft(context.Context, *connect.Request[v1.DraftRequest]) (*connect.Response[v1.DraftResponse], error)
 	// MarkRead says that a person has seen everything in a conversation.
 	MarkRead(context.Context, *connect.Request[v1.MarkReadRequest]) (*connect.Response[v1.MarkReadResponse], error)
 	// Typing says that the person is writing to a contact; call it while she is.
@@ -549,6 +585,18 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 		KithReactProcedure,
 		svc.React,
 		connect.WithSchema(kithMethods.ByName("React")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithHoldHandler := connect.NewUnaryHandler(
+		KithHoldProcedure,
+		svc.Hold,
+		connect.WithSchema(kithMethods.ByName("Hold")),
+		connect.WithHandlerOptions(opts...),
+	)
+	kithDraftHandler := connect.NewUnaryHandler(
+		KithDraftProcedure,
+		svc.Draft,
+		connect.WithSchema(kithMethods.ByName("Draft")),
 		connect.WithHandlerOptions(opts...),
 	)
 	kithMarkReadHandler := connect.NewUnaryHandler(
@@ -655,6 +703,10 @@ func NewKithHandler(svc KithHandler, opts ...connect.HandlerOption) (string, htt
 			kithDeleteHandler.ServeHTTP(w, r)
 		case KithReactProcedure:
 			kithReactHandler.ServeHTTP(w, r)
+		case KithHoldProcedure:
+			kithHoldHandler.ServeHTTP(w, r)
+		case KithDraftProcedure:
+			kithDraftHandler.ServeHTTP(w, r)
 		case KithMarkReadProcedure:
 			kithMarkReadHandler.ServeHTTP(w, r)
 		case KithTypingProcedure:
@@ -726,6 +778,14 @@ func (UnimplementedKithHandler) Delete(context.Context, *connect.Request[v1.Dele
 
 func (UnimplementedKithHandler) React(context.Context, *connect.Request[v1.ReactRequest]) (*connect.Response[v1.ReactResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.React is not implemented"))
+}
+
+func (UnimplementedKithHandler) Hold(context.Context, *connect.Request[v1.HoldRequest]) (*connect.Response[v1.HoldResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Hold is not implemented"))
+}
+
+func (UnimplementedKithHandler) Draft(context.Context, *connect.Request[v1.DraftRequest]) (*connect.Response[v1.DraftResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("kith.api.v1.Kith.Draft is not implemented"))
 }
 
 func (UnimplementedKithHandler) MarkRead(context.Context, *connect.Request[v1.MarkReadRequest]) (*connect.Response[v1.MarkReadResponse], error) {

@@ -42,6 +42,7 @@ type Event struct {
 	//	*Event_ChangeDelivered
 	//	*Event_MessagesForgotten
 	//	*Event_ContactConfigured
+	//	*Event_MediaHeld
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -219,6 +220,15 @@ func (x *Event) GetContactConfigured() *ContactConfigured {
 	return nil
 }
 
+func (x *Event) GetMediaHeld() *MediaHeld {
+	if x != nil {
+		if x, ok := x.Body.(*Event_MediaHeld); ok {
+			return x.MediaHeld
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -283,6 +293,10 @@ type Event_ContactConfigured struct {
 	ContactConfigured *ContactConfigured `protobuf:"bytes,15,opt,name=contact_configured,json=contactConfigured,proto3,oneof"`
 }
 
+type Event_MediaHeld struct {
+	MediaHeld *MediaHeld `protobuf:"bytes,16,opt,name=media_held,json=mediaHeld,proto3,oneof"`
+}
+
 func (*Event_ContactAdded) isEvent_Body() {}
 
 func (*Event_ContactProgressed) isEvent_Body() {}
@@ -312,6 +326,8 @@ func (*Event_ChangeDelivered) isEvent_Body() {}
 func (*Event_MessagesForgotten) isEvent_Body() {}
 
 func (*Event_ContactConfigured) isEvent_Body() {}
+
+func (*Event_MediaHeld) isEvent_Body() {}
 
 type Contact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -807,11 +823,13 @@ func (x *Message) GetReplyTo() []byte {
 }
 
 type Media struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Pointer       []byte                 `protobuf:"bytes,1,opt,name=pointer,proto3" json:"pointer,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Type          string                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
-	Stored        bool                   `protobuf:"varint,4,opt,name=stored,proto3" json:"stored,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Pointer []byte                 `protobuf:"bytes,1,opt,name=pointer,proto3" json:"pointer,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Type    string                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	Stored  bool                   `protobuf:"varint,4,opt,name=stored,proto3" json:"stored,omitempty"`
+	// A Preview of content.proto; empty for none.
+	Preview       []byte `protobuf:"bytes,5,opt,name=preview,proto3" json:"preview,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -872,6 +890,13 @@ func (x *Media) GetStored() bool {
 		return x.Stored
 	}
 	return false
+}
+
+func (x *Media) GetPreview() []byte {
+	if x != nil {
+		return x.Preview
+	}
+	return nil
 }
 
 type MessagesMarked struct {
@@ -1054,6 +1079,59 @@ func (x *MediaStored) GetRoot() []byte {
 	return nil
 }
 
+type MediaHeld struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Root  []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
+	// 0 fetched, 1 paused, 2 cancelled.
+	Hold          uint32 `protobuf:"varint,2,opt,name=hold,proto3" json:"hold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MediaHeld) Reset() {
+	*x = MediaHeld{}
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MediaHeld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MediaHeld) ProtoMessage() {}
+
+func (x *MediaHeld) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MediaHeld.ProtoReflect.Descriptor instead.
+func (*MediaHeld) Descriptor() ([]byte, []int) {
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *MediaHeld) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *MediaHeld) GetHold() uint32 {
+	if x != nil {
+		return x.Hold
+	}
+	return 0
+}
+
 type ContentUnknown struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Conversation  []byte                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
@@ -1065,7 +1143,7 @@ type ContentUnknown struct {
 
 func (x *ContentUnknown) Reset() {
 	*x = ContentUnknown{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1155,7 @@ func (x *ContentUnknown) String() string {
 func (*ContentUnknown) ProtoMessage() {}
 
 func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[12]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1168,7 @@ func (x *ContentUnknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContentUnknown.ProtoReflect.Descriptor instead.
 func (*ContentUnknown) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{12}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ContentUnknown) GetConversation() []byte {
@@ -1134,7 +1212,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1224,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[13]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1237,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{13}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Change) GetKind() uint32 {
@@ -1228,7 +1306,7 @@ type ChangeDelivered struct {
 
 func (x *ChangeDelivered) Reset() {
 	*x = ChangeDelivered{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1318,7 @@ func (x *ChangeDelivered) String() string {
 func (*ChangeDelivered) ProtoMessage() {}
 
 func (x *ChangeDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[14]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1331,7 @@ func (x *ChangeDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeDelivered.ProtoReflect.Descriptor instead.
 func (*ChangeDelivered) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{14}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ChangeDelivered) GetConversation() []byte {
@@ -1280,7 +1358,7 @@ type MessagesForgotten struct {
 
 func (x *MessagesForgotten) Reset() {
 	*x = MessagesForgotten{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1370,7 @@ func (x *MessagesForgotten) String() string {
 func (*MessagesForgotten) ProtoMessage() {}
 
 func (x *MessagesForgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[15]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1383,7 @@ func (x *MessagesForgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagesForgotten.ProtoReflect.Descriptor instead.
 func (*MessagesForgotten) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{15}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MessagesForgotten) GetConversation() []byte {
@@ -1335,7 +1413,7 @@ type ContactConfigured struct {
 
 func (x *ContactConfigured) Reset() {
 	*x = ContactConfigured{}
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1425,7 @@ func (x *ContactConfigured) String() string {
 func (*ContactConfigured) ProtoMessage() {}
 
 func (x *ContactConfigured) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_chat_eventpb_event_proto_msgTypes[16]
+	mi := &file_internal_chat_eventpb_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1438,7 @@ func (x *ContactConfigured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactConfigured.ProtoReflect.Descriptor instead.
 func (*ContactConfigured) Descriptor() ([]byte, []int) {
-	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{16}
+	return file_internal_chat_eventpb_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ContactConfigured) GetAccount() []byte {
@@ -1402,7 +1480,7 @@ var File_internal_chat_eventpb_event_proto protoreflect.FileDescriptor
 
 const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\n" +
-	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\xd3\b\n" +
+	"!internal/chat/eventpb/event.proto\x12\rkith.event.v1\"\x8e\t\n" +
 	"\x05Event\x12=\n" +
 	"\rcontact_added\x18\x01 \x01(\v2\x16.kith.event.v1.ContactH\x00R\fcontactAdded\x12Q\n" +
 	"\x12contact_progressed\x18\x02 \x01(\v2 .kith.event.v1.ContactProgressedH\x00R\x11contactProgressed\x12K\n" +
@@ -1419,7 +1497,9 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x0fmessage_changed\x18\f \x01(\v2\x15.kith.event.v1.ChangeH\x00R\x0emessageChanged\x12K\n" +
 	"\x10change_delivered\x18\r \x01(\v2\x1e.kith.event.v1.ChangeDeliveredH\x00R\x0fchangeDelivered\x12Q\n" +
 	"\x12messages_forgotten\x18\x0e \x01(\v2 .kith.event.v1.MessagesForgottenH\x00R\x11messagesForgotten\x12Q\n" +
-	"\x12contact_configured\x18\x0f \x01(\v2 .kith.event.v1.ContactConfiguredH\x00R\x11contactConfiguredB\x06\n" +
+	"\x12contact_configured\x18\x0f \x01(\v2 .kith.event.v1.ContactConfiguredH\x00R\x11contactConfigured\x129\n" +
+	"\n" +
+	"media_held\x18\x10 \x01(\v2\x18.kith.event.v1.MediaHeldH\x00R\tmediaHeldB\x06\n" +
 	"\x04body\"\xb9\x01\n" +
 	"\aContact\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
@@ -1459,12 +1539,13 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x05state\x18\t \x01(\rR\x05state\x12\x16\n" +
 	"\x06notice\x18\n" +
 	" \x01(\rR\x06notice\x12\x19\n" +
-	"\breply_to\x18\v \x01(\fR\areplyTo\"a\n" +
+	"\breply_to\x18\v \x01(\fR\areplyTo\"{\n" +
 	"\x05Media\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x03 \x01(\tR\x04type\x12\x16\n" +
-	"\x06stored\x18\x04 \x01(\bR\x06stored\"x\n" +
+	"\x06stored\x18\x04 \x01(\bR\x06stored\x12\x18\n" +
+	"\apreview\x18\x05 \x01(\fR\apreview\"x\n" +
 	"\x0eMessagesMarked\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\fR\x03ids\x12\x14\n" +
@@ -1476,7 +1557,10 @@ const file_internal_chat_eventpb_event_proto_rawDesc = "" +
 	"\x02on\x18\x03 \x01(\rR\x02on\x12\x0e\n" +
 	"\x02of\x18\x04 \x01(\rR\x02of\"!\n" +
 	"\vMediaStored\x12\x12\n" +
-	"\x04root\x18\x01 \x01(\fR\x04root\"^\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\"3\n" +
+	"\tMediaHeld\x12\x12\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\x12\x12\n" +
+	"\x04hold\x18\x02 \x01(\rR\x04hold\"^\n" +
 	"\x0eContentUnknown\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\fR\fconversation\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\fR\x06device\x12\x10\n" +
@@ -1517,7 +1601,7 @@ func file_internal_chat_eventpb_event_proto_rawDescGZIP() []byte {
 	return file_internal_chat_eventpb_event_proto_rawDescData
 }
 
-var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_internal_chat_eventpb_event_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*Event)(nil),             // 0: kith.event.v1.Event
 	(*Contact)(nil),           // 1: kith.event.v1.Contact
@@ -1531,11 +1615,12 @@ var file_internal_chat_eventpb_event_proto_goTypes = []any{
 	(*MessagesMarked)(nil),    // 9: kith.event.v1.MessagesMarked
 	(*MessageBoxed)(nil),      // 10: kith.event.v1.MessageBoxed
 	(*MediaStored)(nil),       // 11: kith.event.v1.MediaStored
-	(*ContentUnknown)(nil),    // 12: kith.event.v1.ContentUnknown
-	(*Change)(nil),            // 13: kith.event.v1.Change
-	(*ChangeDelivered)(nil),   // 14: kith.event.v1.ChangeDelivered
-	(*MessagesForgotten)(nil), // 15: kith.event.v1.MessagesForgotten
-	(*ContactConfigured)(nil), // 16: kith.event.v1.ContactConfigured
+	(*MediaHeld)(nil),         // 12: kith.event.v1.MediaHeld
+	(*ContentUnknown)(nil),    // 13: kith.event.v1.ContentUnknown
+	(*Change)(nil),            // 14: kith.event.v1.Change
+	(*ChangeDelivered)(nil),   // 15: kith.event.v1.ChangeDelivered
+	(*MessagesForgotten)(nil), // 16: kith.event.v1.MessagesForgotten
+	(*ContactConfigured)(nil), // 17: kith.event.v1.ContactConfigured
 }
 var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	1,  // 0: kith.event.v1.Event.contact_added:type_name -> kith.event.v1.Contact
@@ -1545,20 +1630,21 @@ var file_internal_chat_eventpb_event_proto_depIdxs = []int32{
 	7,  // 4: kith.event.v1.Event.message_added:type_name -> kith.event.v1.Message
 	9,  // 5: kith.event.v1.Event.messages_marked:type_name -> kith.event.v1.MessagesMarked
 	11, // 6: kith.event.v1.Event.media_stored:type_name -> kith.event.v1.MediaStored
-	12, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
+	13, // 7: kith.event.v1.Event.content_unknown:type_name -> kith.event.v1.ContentUnknown
 	5,  // 8: kith.event.v1.Event.contact_moved:type_name -> kith.event.v1.ContactMoved
 	6,  // 9: kith.event.v1.Event.contact_session:type_name -> kith.event.v1.ContactSession
 	10, // 10: kith.event.v1.Event.message_boxed:type_name -> kith.event.v1.MessageBoxed
-	13, // 11: kith.event.v1.Event.message_changed:type_name -> kith.event.v1.Change
-	14, // 12: kith.event.v1.Event.change_delivered:type_name -> kith.event.v1.ChangeDelivered
-	15, // 13: kith.event.v1.Event.messages_forgotten:type_name -> kith.event.v1.MessagesForgotten
-	16, // 14: kith.event.v1.Event.contact_configured:type_name -> kith.event.v1.ContactConfigured
-	8,  // 15: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	14, // 11: kith.event.v1.Event.message_changed:type_name -> kith.event.v1.Change
+	15, // 12: kith.event.v1.Event.change_delivered:type_name -> kith.event.v1.ChangeDelivered
+	16, // 13: kith.event.v1.Event.messages_forgotten:type_name -> kith.event.v1.MessagesForgotten
+	17, // 14: kith.event.v1.Event.contact_configured:type_name -> kith.event.v1.ContactConfigured
+	12, // 15: kith.event.v1.Event.media_held:type_name -> kith.event.v1.MediaHeld
+	8,  // 16: kith.event.v1.Message.media:type_name -> kith.event.v1.Media
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_internal_chat_eventpb_event_proto_init() }
@@ -1582,6 +1668,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 		(*Event_ChangeDelivered)(nil),
 		(*Event_MessagesForgotten)(nil),
 		(*Event_ContactConfigured)(nil),
+		(*Event_MediaHeld)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1589,7 +1676,7 @@ func file_internal_chat_eventpb_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_chat_eventpb_event_proto_rawDesc), len(file_internal_chat_eventpb_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

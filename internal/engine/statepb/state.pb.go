@@ -256,6 +256,60 @@ func (x *SignedPrekey) GetCreatedMs() int64 {
 	return 0
 }
 
+// Row "draft/<account>": what the person here is about to say to a contact.
+type Draft struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Text  string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// The message it answers; empty for none.
+	ReplyTo       []byte `protobuf:"bytes,2,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Draft) Reset() {
+	*x = Draft{}
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Draft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Draft) ProtoMessage() {}
+
+func (x *Draft) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Draft.ProtoReflect.Descriptor instead.
+func (*Draft) Descriptor() ([]byte, []int) {
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Draft) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Draft) GetReplyTo() []byte {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return nil
+}
+
 // Row "invite/<id>": an invite this device made.
 type Invite struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -279,7 +333,7 @@ type Invite struct {
 
 func (x *Invite) Reset() {
 	*x = Invite{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[3]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -291,7 +345,7 @@ func (x *Invite) String() string {
 func (*Invite) ProtoMessage() {}
 
 func (x *Invite) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[3]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -304,7 +358,7 @@ func (x *Invite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invite.ProtoReflect.Descriptor instead.
 func (*Invite) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{3}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Invite) GetInvite() []byte {
@@ -410,7 +464,7 @@ type Streams struct {
 
 func (x *Streams) Reset() {
 	*x = Streams{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -422,7 +476,7 @@ func (x *Streams) String() string {
 func (*Streams) ProtoMessage() {}
 
 func (x *Streams) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[4]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -435,7 +489,7 @@ func (x *Streams) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Streams.ProtoReflect.Descriptor instead.
 func (*Streams) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{4}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Streams) GetOut() *Stream {
@@ -542,7 +596,7 @@ type Stream struct {
 
 func (x *Stream) Reset() {
 	*x = Stream{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +608,7 @@ func (x *Stream) String() string {
 func (*Stream) ProtoMessage() {}
 
 func (x *Stream) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[5]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +621,7 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stream.ProtoReflect.Descriptor instead.
 func (*Stream) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{5}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Stream) GetChain() []byte {
@@ -626,7 +680,7 @@ type Inbound struct {
 
 func (x *Inbound) Reset() {
 	*x = Inbound{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +692,7 @@ func (x *Inbound) String() string {
 func (*Inbound) ProtoMessage() {}
 
 func (x *Inbound) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +705,7 @@ func (x *Inbound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inbound.ProtoReflect.Descriptor instead.
 func (*Inbound) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{6}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Inbound) GetReader() []byte {
@@ -741,7 +795,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +807,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[7]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +820,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{7}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Part) GetIndex() uint64 {
@@ -795,7 +849,7 @@ type Relays struct {
 
 func (x *Relays) Reset() {
 	*x = Relays{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -807,7 +861,7 @@ func (x *Relays) String() string {
 func (*Relays) ProtoMessage() {}
 
 func (x *Relays) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[8]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -820,7 +874,7 @@ func (x *Relays) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relays.ProtoReflect.Descriptor instead.
 func (*Relays) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{8}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Relays) GetLinks() []string {
@@ -862,7 +916,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[9]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +928,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[9]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +941,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{9}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Contact) GetDevice() []byte {
@@ -974,7 +1028,7 @@ type OneTime struct {
 
 func (x *OneTime) Reset() {
 	*x = OneTime{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[10]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1040,7 @@ func (x *OneTime) String() string {
 func (*OneTime) ProtoMessage() {}
 
 func (x *OneTime) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[10]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1053,7 @@ func (x *OneTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OneTime.ProtoReflect.Descriptor instead.
 func (*OneTime) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{10}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OneTime) GetOneTime() []byte {
@@ -1041,7 +1095,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[11]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1107,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[11]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1120,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{11}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Accepted) GetUntilS() int64 {
@@ -1101,7 +1155,7 @@ type Sessions struct {
 
 func (x *Sessions) Reset() {
 	*x = Sessions{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[12]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1167,7 @@ func (x *Sessions) String() string {
 func (*Sessions) ProtoMessage() {}
 
 func (x *Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[12]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1180,7 @@ func (x *Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sessions.ProtoReflect.Descriptor instead.
 func (*Sessions) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{12}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Sessions) GetSessions() []*Session {
@@ -1218,7 +1272,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[13]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1284,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[13]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1297,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{13}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Session) GetAd() []byte {
@@ -1320,7 +1374,7 @@ type Left struct {
 
 func (x *Left) Reset() {
 	*x = Left{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[14]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1386,7 @@ func (x *Left) String() string {
 func (*Left) ProtoMessage() {}
 
 func (x *Left) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[14]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1399,7 @@ func (x *Left) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Left.ProtoReflect.Descriptor instead.
 func (*Left) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{14}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Left) GetKey() []byte {
@@ -1396,7 +1450,7 @@ type Given struct {
 
 func (x *Given) Reset() {
 	*x = Given{}
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[15]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1462,7 @@ func (x *Given) String() string {
 func (*Given) ProtoMessage() {}
 
 func (x *Given) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_engine_statepb_state_proto_msgTypes[15]
+	mi := &file_internal_engine_statepb_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1475,7 @@ func (x *Given) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Given.ProtoReflect.Descriptor instead.
 func (*Given) Descriptor() ([]byte, []int) {
-	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{15}
+	return file_internal_engine_statepb_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Given) GetKey() []byte {
@@ -1471,7 +1525,10 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\fSignedPrekey\x12\x18\n" +
 	"\aprivate\x18\x01 \x01(\fR\aprivate\x12\x1d\n" +
 	"\n" +
-	"created_ms\x18\x02 \x01(\x03R\tcreatedMs\"\x97\x02\n" +
+	"created_ms\x18\x02 \x01(\x03R\tcreatedMs\"6\n" +
+	"\x05Draft\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x19\n" +
+	"\breply_to\x18\x02 \x01(\fR\areplyTo\"\x97\x02\n" +
 	"\x06Invite\x12\x16\n" +
 	"\x06invite\x18\x01 \x01(\fR\x06invite\x12\x16\n" +
 	"\x06bundle\x18\x02 \x01(\fR\x06bundle\x12\x16\n" +
@@ -1596,37 +1653,38 @@ func file_internal_engine_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_engine_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_internal_engine_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_internal_engine_statepb_state_proto_goTypes = []any{
 	(Stage)(0),           // 0: kith.state.v1.Stage
 	(*Self)(nil),         // 1: kith.state.v1.Self
 	(*Prekeys)(nil),      // 2: kith.state.v1.Prekeys
 	(*SignedPrekey)(nil), // 3: kith.state.v1.SignedPrekey
-	(*Invite)(nil),       // 4: kith.state.v1.Invite
-	(*Streams)(nil),      // 5: kith.state.v1.Streams
-	(*Stream)(nil),       // 6: kith.state.v1.Stream
-	(*Inbound)(nil),      // 7: kith.state.v1.Inbound
-	(*Part)(nil),         // 8: kith.state.v1.Part
-	(*Relays)(nil),       // 9: kith.state.v1.Relays
-	(*Contact)(nil),      // 10: kith.state.v1.Contact
-	(*OneTime)(nil),      // 11: kith.state.v1.OneTime
-	(*Accepted)(nil),     // 12: kith.state.v1.Accepted
-	(*Sessions)(nil),     // 13: kith.state.v1.Sessions
-	(*Session)(nil),      // 14: kith.state.v1.Session
-	(*Left)(nil),         // 15: kith.state.v1.Left
-	(*Given)(nil),        // 16: kith.state.v1.Given
+	(*Draft)(nil),        // 4: kith.state.v1.Draft
+	(*Invite)(nil),       // 5: kith.state.v1.Invite
+	(*Streams)(nil),      // 6: kith.state.v1.Streams
+	(*Stream)(nil),       // 7: kith.state.v1.Stream
+	(*Inbound)(nil),      // 8: kith.state.v1.Inbound
+	(*Part)(nil),         // 9: kith.state.v1.Part
+	(*Relays)(nil),       // 10: kith.state.v1.Relays
+	(*Contact)(nil),      // 11: kith.state.v1.Contact
+	(*OneTime)(nil),      // 12: kith.state.v1.OneTime
+	(*Accepted)(nil),     // 13: kith.state.v1.Accepted
+	(*Sessions)(nil),     // 14: kith.state.v1.Sessions
+	(*Session)(nil),      // 15: kith.state.v1.Session
+	(*Left)(nil),         // 16: kith.state.v1.Left
+	(*Given)(nil),        // 17: kith.state.v1.Given
 }
 var file_internal_engine_statepb_state_proto_depIdxs = []int32{
 	3,  // 0: kith.state.v1.Prekeys.signed:type_name -> kith.state.v1.SignedPrekey
 	3,  // 1: kith.state.v1.Prekeys.last_resort:type_name -> kith.state.v1.SignedPrekey
-	6,  // 2: kith.state.v1.Invite.out:type_name -> kith.state.v1.Stream
-	7,  // 3: kith.state.v1.Invite.in:type_name -> kith.state.v1.Inbound
-	6,  // 4: kith.state.v1.Streams.out:type_name -> kith.state.v1.Stream
-	6,  // 5: kith.state.v1.Streams.before:type_name -> kith.state.v1.Stream
-	7,  // 6: kith.state.v1.Streams.in:type_name -> kith.state.v1.Inbound
-	8,  // 7: kith.state.v1.Inbound.parts:type_name -> kith.state.v1.Part
+	7,  // 2: kith.state.v1.Invite.out:type_name -> kith.state.v1.Stream
+	8,  // 3: kith.state.v1.Invite.in:type_name -> kith.state.v1.Inbound
+	7,  // 4: kith.state.v1.Streams.out:type_name -> kith.state.v1.Stream
+	7,  // 5: kith.state.v1.Streams.before:type_name -> kith.state.v1.Stream
+	8,  // 6: kith.state.v1.Streams.in:type_name -> kith.state.v1.Inbound
+	9,  // 7: kith.state.v1.Inbound.parts:type_name -> kith.state.v1.Part
 	0,  // 8: kith.state.v1.Contact.stage:type_name -> kith.state.v1.Stage
-	14, // 9: kith.state.v1.Sessions.sessions:type_name -> kith.state.v1.Session
+	15, // 9: kith.state.v1.Sessions.sessions:type_name -> kith.state.v1.Session
 	10, // [10:10] is the sub-list for method output_type
 	10, // [10:10] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
@@ -1645,7 +1703,7 @@ func file_internal_engine_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_engine_statepb_state_proto_rawDesc), len(file_internal_engine_statepb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -921,7 +921,9 @@ type Attachment struct {
 	Pointer []byte `protobuf:"bytes,1,opt,name=pointer,proto3" json:"pointer,omitempty"`
 	Name    string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Media type such as image/jpeg, as the sender sniffed it: a hint.
-	Type          string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// What can be shown before the file is here.
+	Preview       *Preview `protobuf:"bytes,4,opt,name=preview,proto3" json:"preview,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -977,6 +979,103 @@ func (x *Attachment) GetType() string {
 	return ""
 }
 
+func (x *Attachment) GetPreview() *Preview {
+	if x != nil {
+		return x.Preview
+	}
+	return nil
+}
+
+// What the sender says a file looks or sounds like; all of it may be absent.
+type Preview struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of a picture or film as it is to be shown, in pixels.
+	Width  uint32 `protobuf:"varint,1,opt,name=width,proto3" json:"width,omitempty"`
+	Height uint32 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	// Of film or sound.
+	DurationMs uint64 `protobuf:"varint,3,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
+	// ThumbHash of the picture or of the film's first one.
+	Thumbhash []byte `protobuf:"bytes,4,opt,name=thumbhash,proto3" json:"thumbhash,omitempty"`
+	// The same as a small JPEG.
+	Thumbnail []byte `protobuf:"bytes,5,opt,name=thumbnail,proto3" json:"thumbnail,omitempty"`
+	// How loud sound is over its length, 0 to 255, each for an equal part.
+	Waveform      []byte `protobuf:"bytes,6,opt,name=waveform,proto3" json:"waveform,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preview) Reset() {
+	*x = Preview{}
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preview) ProtoMessage() {}
+
+func (x *Preview) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preview.ProtoReflect.Descriptor instead.
+func (*Preview) Descriptor() ([]byte, []int) {
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Preview) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Preview) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Preview) GetDurationMs() uint64 {
+	if x != nil {
+		return x.DurationMs
+	}
+	return 0
+}
+
+func (x *Preview) GetThumbhash() []byte {
+	if x != nil {
+		return x.Thumbhash
+	}
+	return nil
+}
+
+func (x *Preview) GetThumbnail() []byte {
+	if x != nil {
+		return x.Thumbnail
+	}
+	return nil
+}
+
+func (x *Preview) GetWaveform() []byte {
+	if x != nil {
+		return x.Waveform
+	}
+	return nil
+}
+
 // The reader has seen these messages.
 type Receipt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -987,7 +1086,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1098,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_wire_contentpb_content_proto_msgTypes[13]
+	mi := &file_internal_wire_contentpb_content_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1111,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{13}
+	return file_internal_wire_contentpb_content_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Receipt) GetRead() [][]byte {
@@ -1086,12 +1185,21 @@ const file_internal_wire_contentpb_content_proto_rawDesc = "" +
 	"\aMessage\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x121\n" +
 	"\x05media\x18\x02 \x03(\v2\x1b.kith.content.v1.AttachmentR\x05media\x12\x19\n" +
-	"\breply_to\x18\x03 \x01(\fR\areplyTo\"N\n" +
+	"\breply_to\x18\x03 \x01(\fR\areplyTo\"\x82\x01\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\apointer\x18\x01 \x01(\fR\apointer\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
-	"\x04type\x18\x03 \x01(\tR\x04type\"\x1d\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x122\n" +
+	"\apreview\x18\x04 \x01(\v2\x18.kith.content.v1.PreviewR\apreview\"\xb0\x01\n" +
+	"\aPreview\x12\x14\n" +
+	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\rR\x06height\x12\x1f\n" +
+	"\vduration_ms\x18\x03 \x01(\x04R\n" +
+	"durationMs\x12\x1c\n" +
+	"\tthumbhash\x18\x04 \x01(\fR\tthumbhash\x12\x1c\n" +
+	"\tthumbnail\x18\x05 \x01(\fR\tthumbnail\x12\x1a\n" +
+	"\bwaveform\x18\x06 \x01(\fR\bwaveform\"\x1d\n" +
 	"\aReceipt\x12\x12\n" +
 	"\x04read\x18\x01 \x03(\fR\x04readB\x1eZ\x1ckith/internal/wire/contentpbb\x06proto3"
 
@@ -1107,7 +1215,7 @@ func file_internal_wire_contentpb_content_proto_rawDescGZIP() []byte {
 	return file_internal_wire_contentpb_content_proto_rawDescData
 }
 
-var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_internal_wire_contentpb_content_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Content)(nil),    // 0: kith.content.v1.Content
 	(*Edit)(nil),       // 1: kith.content.v1.Edit
@@ -1122,12 +1230,13 @@ var file_internal_wire_contentpb_content_proto_goTypes = []any{
 	(*Boxes)(nil),      // 10: kith.content.v1.Boxes
 	(*Message)(nil),    // 11: kith.content.v1.Message
 	(*Attachment)(nil), // 12: kith.content.v1.Attachment
-	(*Receipt)(nil),    // 13: kith.content.v1.Receipt
+	(*Preview)(nil),    // 13: kith.content.v1.Preview
+	(*Receipt)(nil),    // 14: kith.content.v1.Receipt
 }
 var file_internal_wire_contentpb_content_proto_depIdxs = []int32{
 	9,  // 0: kith.content.v1.Content.hello:type_name -> kith.content.v1.Hello
 	11, // 1: kith.content.v1.Content.message:type_name -> kith.content.v1.Message
-	13, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
+	14, // 2: kith.content.v1.Content.receipt:type_name -> kith.content.v1.Receipt
 	10, // 3: kith.content.v1.Content.boxes:type_name -> kith.content.v1.Boxes
 	8,  // 4: kith.content.v1.Content.nothing:type_name -> kith.content.v1.Nothing
 	6,  // 5: kith.content.v1.Content.deposit:type_name -> kith.content.v1.Deposit
@@ -1139,11 +1248,12 @@ var file_internal_wire_contentpb_content_proto_depIdxs = []int32{
 	3,  // 11: kith.content.v1.Deletion.messages:type_name -> kith.content.v1.Deleted
 	10, // 12: kith.content.v1.Hello.boxes:type_name -> kith.content.v1.Boxes
 	12, // 13: kith.content.v1.Message.media:type_name -> kith.content.v1.Attachment
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	13, // 14: kith.content.v1.Attachment.preview:type_name -> kith.content.v1.Preview
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_internal_wire_contentpb_content_proto_init() }
@@ -1170,7 +1280,7 @@ func file_internal_wire_contentpb_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_wire_contentpb_content_proto_rawDesc), len(file_internal_wire_contentpb_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
