@@ -1138,6 +1138,7 @@ type Message struct {
 	Reactions     []*Reaction            `protobuf:"bytes,16,rep,name=reactions,proto3" json:"reactions,omitempty"`
 	DeletedOn     uint32                 `protobuf:"varint,17,opt,name=deleted_on,json=deletedOn,proto3" json:"deleted_on,omitempty"` // how many devices of the other side have deleted it
 	DeletedOf     uint32                 `protobuf:"varint,18,opt,name=deleted_of,json=deletedOf,proto3" json:"deleted_of,omitempty"` // of so many; 0 for messages of others
+	Lamport       uint64                 `protobuf:"varint,19,opt,name=lamport,proto3" json:"lamport,omitempty"`                      // causal order: no message has a lower one than those it was written after
 	Notice        string                 `protobuf:"bytes,10,opt,name=notice,proto3" json:"notice,omitempty"`                         // not empty: nobody wrote this; what the conversation has to tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1288,6 +1289,13 @@ func (x *Message) GetDeletedOn() uint32 {
 func (x *Message) GetDeletedOf() uint32 {
 	if x != nil {
 		return x.DeletedOf
+	}
+	return 0
+}
+
+func (x *Message) GetLamport() uint64 {
+	if x != nil {
+		return x.Lamport
 	}
 	return 0
 }
@@ -4065,7 +4073,7 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\rhas_thumbnail\x18\a \x01(\bR\fhasThumbnail\"0\n" +
 	"\fSendResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x82\x04\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x9c\x04\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acontact\x18\x02 \x01(\tR\acontact\x12\x12\n" +
@@ -4086,7 +4094,8 @@ const file_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"deleted_on\x18\x11 \x01(\rR\tdeletedOn\x12\x1d\n" +
 	"\n" +
-	"deleted_of\x18\x12 \x01(\rR\tdeletedOf\x12\x16\n" +
+	"deleted_of\x18\x12 \x01(\rR\tdeletedOf\x12\x18\n" +
+	"\alamport\x18\x13 \x01(\x04R\alamport\x12\x16\n" +
 	"\x06notice\x18\n" +
 	" \x01(\tR\x06notice\"\x97\x01\n" +
 	"\x05Quote\x12\x0e\n" +

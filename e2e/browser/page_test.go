@@ -47,14 +47,19 @@ func TestPage_types(t *testing.T) {
 // TestPage_twoPeopleInTwoBrowsers tells the whole story of page.mjs: first run, invite,
 // text, a picture, answers, edits, deletions, search, dark, a phone's width, axe-core,
 // who is let in, a node killed under an open page.
-func TestPage_twoPeopleInTwoBrowsers(t *testing.T) {
+func TestPage_twoPeopleInTwoBrowsers(t *testing.T) { tell(t, "page.mjs", nil) }
+
+// tell runs a story: a file of this directory that gets the program, a directory for
+// homes, one for screenshots, and what more gives.
+func tell(t *testing.T, story string, more func() []string, needs ...string) {
+	t.Helper()
 	if !*run {
 		t.Skip("skipped: browsers are driven only with -browser")
 	}
 	where := chromium(t)
-	for _, need := range []string{"node", "npm"} {
+	for _, need := range append(needs, "node", "npm") {
 		if _, err := exec.LookPath(need); err != nil {
-			t.Skipf("skipped: no %s to drive Chromium with", need)
+			t.Skipf("skipped: no %s for %s", need, story)
 		}
 	}
 	dir, err := os.MkdirTemp("", "kith-browser-") // short: sockets are in it
@@ -76,7 +81,11 @@ func TestPage_twoPeopleInTwoBrowsers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := exec.CommandContext(ctx, "node", "page.mjs", kith, dir, shots)
+	args := []string{story, kith, dir, shots}
+	if more != nil {
+		args = append(args, more()...)
+	}
+	c := exec.CommandContext(ctx, "node", args...)
 	c.Env = append(os.Environ(), "CHROMIUM="+where)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
@@ -69,6 +70,11 @@ func (s *Service) attachment(a *apiv1.Attachment) (wire.Attachment, error) {
 			ThumbHash: p.GetThumbhash(), Thumbnail: p.GetThumbnail(), Waveform: p.GetWaveform()}
 		if !said.Valid() || len(said.Thumbnail) > 0 && !preview.ValidThumbnail(said.Thumbnail) {
 			return at, &engine.Error{Code: engine.Invalid, Text: "this preview is too large or no preview"}
+		}
+		if len(said.ThumbHash) == 0 && len(said.Thumbnail) > 0 {
+			if p, err := preview.Of(bytes.NewReader(said.Thumbnail)); err == nil {
+				said.ThumbHash = p.ThumbHash
+			}
 		}
 		at.Preview = said
 	}

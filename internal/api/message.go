@@ -253,7 +253,7 @@ func (s *Service) message(m chat.Message, n names) *apiv1.Message {
 	self := s.node.Self()
 	out := &apiv1.Message{
 		Id: hex.EncodeToString(m.ID[:]), Contact: n.contacts[m.Conversation.Account()].Name, Mine: m.From == self.Account,
-		AtMs: m.SentAt.UnixMilli(), Text: m.Text, State: m.State.String(), Seq: uint64(m.Seq),
+		AtMs: m.SentAt.UnixMilli(), Text: m.Text, State: m.State.String(), Seq: uint64(m.Seq), Lamport: m.Lamport,
 		Notice: m.Notice.String(), BoxedOn: uint32(m.BoxedOn), BoxedOf: uint32(m.BoxedOf),
 	}
 	if out.From = n.contacts[m.From].Name; out.Mine {

@@ -29,11 +29,11 @@ async function failure(r) {
 
 /**
  * call asks the node for one thing.
- * @param {string} method @param {object} [body]
+ * @param {string} method @param {object} [body] @param {boolean} [keepalive] it may be asked while the page is left
  * @returns {Promise<any>}
  */
-export async function call(method, body = {}) {
-  const r = await fetch(`/kith.api.v1.Kith/${method}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export async function call(method, body = {}, keepalive = false) {
+  const r = await fetch(`/kith.api.v1.Kith/${method}`, { method: "POST", keepalive, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   if (!r.ok) throw await failure(r);
   return r.json();
 }
@@ -120,6 +120,9 @@ export async function readQR(picture) {
   if (!r.ok) throw await failure(r);
   return (await r.json()).text;
 }
+
+/** @param {string} id @param {number} i */
+export const thumbnailURL = (id, i) => `/media/${id}/${i}/thumbnail`;
 
 /** @param {string} id @param {number} i @param {boolean} [save] */
 export const mediaURL = (id, i, save) => `/media/${id}/${i}${save ? "?save=1" : ""}`;

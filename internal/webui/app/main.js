@@ -7,14 +7,14 @@ import { announce, fillWith, h, icon, iconButton, nameOf, whenShort } from "./do
 import { menu, view } from "./menu.js";
 import { briefly, standing } from "./message.js";
 import { about, newContact } from "./people.js";
+import { applyTheme, chime, settings, wants } from "./settings.js";
 import { fill, say } from "./strings.js";
 import { Timeline } from "./timeline.js";
 import { firstRun, locked, nobodyPicked, notLetIn, starting } from "./welcome.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 
-const theme = localStorage.getItem("theme"); // no word of anybody
-if (theme) document.documentElement.dataset.theme = theme;
+applyTheme();
 
 /** What is known of everybody. */
 const state = {
@@ -74,7 +74,7 @@ async function setUp(was) {
 function run() {
   fillWith(root, h("div", { class: "app" },
     h("aside", { class: "side" },
-      h("header", null, search, iconButton("plus", say.newContact, () => newContact(load)), iconButton("bell", say.notify, askToNotify), iconButton("theme", say.theme, turnTheme)),
+      h("header", null, search, iconButton("plus", say.newContact, () => newContact(load)), iconButton("gear", say.settings, () => settings(standingOf))),
       found, list, footer),
     pane));
   nobodyPicked(pane);
@@ -87,73 +87,120 @@ async function follow() {
     try {
       await load();
       await state.open?.timeline.refresh(state.open.timeline.atEnd());
-      standingOf(true);
+      state.up = true;
+      standingOf();
       wait = 500;
-      await watch(state.seq, happened);
+      await watch(state.seq, heard);
     } catch (err) {
       if (/** @type {Refused} */ (err).status === 401) return notLetIn(root);
     }
-    standingOf(false);
+    state.up = false;
+    standingOf();
     await new Promise((r) => setTimeout(r, wait));
   }
 }
 
-/** @param {boolean} up */
-async function standingOf(up) {
-  state.up = up;
-  if (!up) return fillWith(footer, h("p", { class: "lost", role: "alert" }, say.lost));
+/** Says how the node stands: what troubles it, relays, who is connected, what waits. */
+async function standingOf() {
+  if (!state.up) return fillWith(footer, h("p", { class: "lost", role: "alert" }, say.lost));
   const [s, r] = await Promise.all([call("Status"), call("Relays")]);
-  const relays = (r.relays || []).length;
-  fillWith(footer, h("p", null, h("b", null, nameOf(s.name)), s.trouble ? h("span", { class: "problem" }, s.trouble) : h("span", null, relays ? fill(say.relays, relays) : say.noRelays)));
+  const relays = r.relays || [], answer = relays.filter((/** @type {any} */ x) => x.reachable).length;
+  const linked = (s.contacts || []).filter((/** @type {any} */ c) => c.online).length;
+  fillWith(footer, h("button", { type: "button", onclick: () => settings(standingOf) }, h("b", null, nameOf(s.name)),
+    s.trouble ? h("span", { class: "problem" }, s.trouble) : null,
+    h("span", null, h("span", { class: `dot ${linked ? "on" : ""}`, "aria-hidden": "true" }), linked ? fill(say.linked, linked) : say.nobodyLinked),
+    h("span", null, h("span", { class: `dot ${answer ? "on" : ""}`, "aria-hidden": "true" }), relays.length ? fill(say.relays, answer, relays.length) : say.noRelays)));
 }
 
 async function load() {
   const r = await call("Conversations");
   state.conversations = r.conversations || [];
   state.seq = Math.max(state.seq, Number(r.seq || 0));
+  known();
   drawList();
 }
 
-/** @param {any} event */
-function happened(event) {
-  state.seq = Math.max(state.seq, Number(event.seq || 0));
-  const m = event.message || event.changed;
-  if (m) {
-    const c = state.conversations.find((x) => x.contact.name === m.contact);
-    if (!c) return load();
-    const isOpen = state.open?.contact.account === c.contact.account;
-    if (event.message) {
-      c.last = m;
-      state.conversations = [c, ...state.conversations.filter((x) => x !== c)];
-      if (!m.mine && m.state !== "read" && !m.notice) {
-        c.contact.unread = (c.contact.unread || 0) + 1;
-        if (!isOpen || document.hidden) notify(m);
-      }
-      if (isOpen) {
-        state.open?.timeline.add(m);
-        if (!m.mine) writes(null);
-      }
-    } else {
-      if (c.last?.id === m.id) c.last = m;
-      if (!m.mine && m.state === "read") c.contact.unread = 0;
-      if (isOpen) state.open?.timeline.change(m);
-    }
-    drawList();
-    seen();
-  } else if (event.typing) {
-    writes(event.typing);
+/** What was heard and is not shown yet. @type {any[]} */
+let waiting = [];
+
+/** Takes an event; many of them are shown together. @param {any} event */
+function heard(event) {
+  if (!waiting.length) setTimeout(flush, 16);
+  waiting.push(event);
+}
+
+/** Shows what was heard: of a message that changed often, the last alone. */
+function flush() {
+  const events = waiting;
+  waiting = [];
+  const last = new Map();
+  events.forEach((e, i) => {
+    const key = e.changed ? `c${e.changed.id}` : e.progress ? `p${e.progress.id}/${e.progress.index || 0}` : e.standing ? "s" : "";
+    if (key) last.set(key, i);
+  });
+  events.forEach((e, i) => {
+    state.seq = Math.max(state.seq, Number(e.seq || 0));
+    const key = e.changed ? `c${e.changed.id}` : e.progress ? `p${e.progress.id}/${e.progress.index || 0}` : e.standing ? "s" : "";
+    if (!key || last.get(key) === i) happened(e, Number(e.seq || 0));
+  });
+  drawList();
+  seen();
+}
+
+/** @param {any} event @param {number} seq */
+function happened(event, seq) {
+  if (event.message) said(event.message, seq);
+  else if (event.changed) changed(event.changed, seq);
+  else if (event.typing) writes(event.typing);
+  else if (event.progress) {
+    if (state.open?.contact.name === event.progress.contact) state.open?.timeline.progress(event.progress);
+  } else if (event.standing) {
+    standingOf().catch(() => {});
+    load().catch(() => {});
   } else if (event.removed) {
-    if (state.open?.contact.name === event.removed.contact) state.open?.timeline.remove(event.removed.id);
+    if (state.open?.contact.name === event.removed.contact) state.open?.timeline.remove(event.removed.id, seq);
     load();
   } else if (event.contact) {
     const c = state.conversations.find((x) => x.contact.account === event.contact.account);
     if (!c) return load();
     c.contact = event.contact;
-    const open = state.open;
-    if (open?.contact.account === event.contact.account && open) open.contact = event.contact;
-    drawList();
-    if (open?.contact === event.contact) drawHead();
+    known();
+    standingOf().catch(() => {});
   }
+}
+
+/** @param {any} m @param {number} seq */
+function said(m, seq) {
+  const c = state.conversations.find((x) => x.contact.name === m.contact);
+  if (!c) return load();
+  const isOpen = state.open?.contact.account === c.contact.account;
+  c.last = m;
+  state.conversations = [c, ...state.conversations.filter((x) => x !== c)];
+  if (!m.mine && m.state !== "read" && !m.notice) {
+    c.contact.unread = (c.contact.unread || 0) + 1;
+    if (!isOpen || document.hidden) notify(m);
+  }
+  if (!isOpen) return;
+  state.open?.timeline.add(m, seq);
+  if (!m.mine) writes(null);
+}
+
+/** @param {any} m @param {number} seq */
+function changed(m, seq) {
+  const c = state.conversations.find((x) => x.contact.name === m.contact);
+  if (!c) return load();
+  if (c.last?.id === m.id) c.last = m;
+  if (!m.mine && m.state === "read") c.contact.unread = 0;
+  if (state.open?.contact.account === c.contact.account) state.open?.timeline.change(m, seq);
+}
+
+/** Shows the contact whose conversation is open as it is known now. */
+function known() {
+  const open = state.open;
+  const c = open && state.conversations.find((x) => x.contact.account === open.contact.account);
+  if (!open || !c) return;
+  open.contact = open.compose.contact = c.contact;
+  drawHead();
 }
 
 let writing = 0;
@@ -184,21 +231,26 @@ function line(c) {
   const isOpen = state.open?.contact.account === contact.account;
   let text = contact.state === "established" ? "" : contact.state === "refused" ? say.refused : say.pending;
   if (last) text = briefly(last);
+  if (c.draft && !isOpen) text = `${say.draft} ${c.draft}`;
   return h("li", null, h("button", { type: "button", class: "conversation", "aria-current": isOpen ? "true" : undefined, "data-account": contact.account, onclick: () => show(contact) },
-    h("span", { class: "avatar", "aria-hidden": "true", "data-tone": String([...contact.account].reduce((n, x) => n + x.charCodeAt(0), 0) % 6) }, [...contact.name][0] || "?"),
+    h("span", { class: "avatar", "aria-hidden": "true", "data-tone": String([...contact.account].reduce((n, x) => n + x.charCodeAt(0), 0) % 6) }, [...contact.name][0] || "?", contact.online ? h("span", { class: "dot on" }) : null),
     h("span", { class: "name" }, nameOf(contact.name), contact.verified ? icon("shield", say.verified) : null),
     last ? h("time", null, whenShort(Number(last.atMs))) : null,
-    h("span", { class: "last", dir: "auto" }, last?.mine && !last.notice && !last.deleted ? icon(standing(last)[0], standing(last)[1]) : null, text),
+    h("span", { class: `last ${c.draft && !isOpen ? "draft" : ""}`, dir: "auto" }, last?.mine && !last.notice && !last.deleted && !c.draft ? icon(standing(last)[0], standing(last)[1]) : null, text),
     contact.unread ? h("span", { class: "unread", "aria-label": `${contact.unread}` }, String(contact.unread)) : null));
 }
 
 /** Opens a conversation, at its end or at a message. @param {any} contact @param {string} [around] */
 async function show(contact, around) {
-  state.open?.compose.keep();
-  const compose = new Compose(contact, trouble);
+  state.open?.compose.leave();
+  const c = state.conversations.find((x) => x.contact.account === contact.account);
+  const compose = new Compose(contact, { text: c?.draft || "", reply: c?.draftReply || null }, trouble, (text, reply) => {
+    if (c) Object.assign(state.conversations.find((x) => x.contact.account === contact.account) || c, { draft: text, draftReply: reply });
+  });
   const timeline = new Timeline(contact, {
-    menu: (/** @type {any} */ m, /** @type {Element} */ at) => menu(m, at, { reply: (x) => compose.answer(x), edit: (x) => compose.change(x), trouble: (e) => trouble(e.message) }),
+    menu: (/** @type {any} */ m, /** @type {Element} */ at) => menu(m, at, { reply: (x) => compose.answer(x), edit: (x) => compose.change(x), trouble: (e) => trouble(e.message), contacts: () => state.conversations.map((x) => x.contact) }),
     view,
+    trouble,
     react: (/** @type {any} */ m, /** @type {string} */ emoji) => call("React", { id: m.id, emoji }).catch((e) => trouble(e.message)),
     seen,
   });
@@ -230,11 +282,11 @@ function drawHead() {
   if (!head || !contact) return;
   fillWith(head, iconButton("back", say.back, leave, { class: "icon-button back" }),
     h("button", { type: "button", class: "who", onclick: () => about(contact, load) }, h("h1", null, nameOf(contact.name)), contact.verified ? icon("shield", say.verified) : null,
-      contact.blocked ? h("span", { class: "hint" }, say.blocked) : contact.state === "established" ? null : h("span", { class: "hint" }, contact.state === "refused" ? say.refused : say.pending)));
+      contact.blocked ? h("span", { class: "hint" }, say.blocked) : contact.state === "established" ? h("span", { class: "hint" }, contact.online ? say.online : say.away) : h("span", { class: "hint" }, contact.state === "refused" ? say.refused : say.pending)));
 }
 
 function leave() {
-  state.open?.compose.keep();
+  state.open?.compose.leave();
   state.open = null;
   document.body.classList.remove("reading");
   nobodyPicked(pane);
@@ -251,6 +303,7 @@ async function seen() {
   await call("MarkRead", { contact: open.contact.account }).catch(() => {});
 }
 
+addEventListener("pagehide", () => state.open?.compose.keep());
 addEventListener("focus", seen);
 document.addEventListener("visibilitychange", seen);
 
@@ -281,26 +334,22 @@ async function find() {
   announce(all.length ? String(all.length) : say.noFound);
 }
 
-async function askToNotify() {
-  if ("Notification" in window) await Notification.requestPermission();
-}
-
 /** @param {any} m */
 function notify(m) {
+  if (wants.sound) chime();
   if (!("Notification" in window) || Notification.permission !== "granted" || !document.hidden) return;
   new Notification(fill(say.newMessageFrom, m.from), { tag: m.contact }); // no word of it on a locked screen
-}
-
-function turnTheme() {
-  const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", document.documentElement.dataset.theme);
 }
 
 addEventListener("keydown", (e) => {
   if ((e.ctrlKey || e.metaKey) && e.key === "k") {
     e.preventDefault();
     search.focus();
+  } else if (e.altKey && (e.key === "ArrowUp" || e.key === "ArrowDown")) {
+    e.preventDefault();
+    const at = state.conversations.findIndex((x) => x.contact.account === state.open?.contact.account);
+    const to = state.conversations[e.key === "ArrowDown" ? at + 1 : Math.max(0, at - 1)];
+    if (to) show(to.contact);
   } else if (e.key === "Escape" && state.open && !document.querySelector("dialog[open]") && document.activeElement !== search) {
     if (document.activeElement?.closest(".timeline")) state.open.compose.focus();
     else if (matchMedia("(max-width: 720px)").matches) leave();

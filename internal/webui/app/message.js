@@ -1,9 +1,9 @@
 // One message as it is drawn.
 
-import { mediaURL } from "./api.js";
-import { bytesOf, h, icon, iconButton, nameOf, timeOf } from "./dom.js";
+import { h, icon, iconButton, nameOf, timeOf } from "./dom.js";
+import { files } from "./media.js";
 import { fill, say } from "./strings.js";
-import { isVoice, player } from "./voice.js";
+import { isVoice } from "./voice.js";
 
 /** How far a message is known to have come. @param {any} m @returns {[string, string]} picture and words */
 export function standing(m) {
@@ -49,25 +49,9 @@ export function quote(q) {
   return [q.here ? h("span", { class: "who" }, q.mine ? say.you : nameOf(q.from)) : null, h("span", { class: "what", dir: "auto" }, body)];
 }
 
-/** @param {any} m @param {any} a @param {number} i @param {(i: number) => void} view */
-function file(m, a, i, view) {
-  const ready = a.state === "stored";
-  const size = Number(a.size || 0);
-  if (ready && /^image\/(jpeg|png|gif|webp)$/.test(a.type))
-    return h("button", { class: "picture", type: "button", "aria-label": a.name, onclick: () => view(i) }, h("img", { src: mediaURL(m.id, i), alt: a.name, loading: "lazy", decoding: "async" }));
-  if (ready && isVoice(a)) return player(mediaURL(m.id, i), a.name);
-  if (ready && /^video\/(mp4|webm|quicktime)$/.test(a.type)) return h("video", { src: mediaURL(m.id, i), controls: true, preload: "metadata", "aria-label": a.name });
-  if (ready && /^(audio\/|application\/ogg)/.test(a.type)) return h("audio", { src: mediaURL(m.id, i), controls: true, preload: "metadata", "aria-label": a.name });
-  const share = size ? Math.floor((100 * Number(a.have || 0)) / size) : 0;
-  const state = ready ? bytesOf(size) : `${bytesOf(size)} · ${a.state === "fetching" ? fill(say.fetching, share) : say.waiting}`;
-  return h(ready ? "a" : "div", ready ? { class: "file", href: mediaURL(m.id, i, true), download: a.name } : { class: "file" },
-    icon("file"), h("span", { class: "file-name" }, nameOf(a.name)), h("span", { class: "file-size" }, state),
-    ready ? null : h("progress", { max: 100, value: share, "aria-label": a.name }));
-}
-
 /**
  * row draws a message. First tells whether it begins a group of one person's.
- * @param {any} m @param {boolean} first @param {{menu: (m: any, at: Element) => void, view: (m: any, i: number) => void, jump: (id: string) => void, react: (m: any, emoji: string) => void}} on
+ * @param {any} m @param {boolean} first @param {{menu: (m: any, at: Element) => void, view: (m: any, i: number) => void, jump: (id: string) => void, react: (m: any, emoji: string) => void, trouble: (text: string) => void}} on
  */
 export function row(m, first, on) {
   const who = m.mine ? say.you : m.from;
@@ -75,10 +59,9 @@ export function row(m, first, on) {
   const [picture, words_] = standing(m);
   const meta = h("span", { class: "meta" }, m.editedAtMs ? h("span", null, say.edited) : null, h("time", null, timeOf(Number(m.atMs))), m.mine && !m.deleted ? icon(picture, words_) : null,
     m.mine && m.state === "boxed" && !m.deleted ? h("span", { "aria-hidden": "true" }, `${m.boxedOn || 0}/${m.boxedOf || 0}`) : null);
-  const media = m.media || [];
   const bubble = h("div", { class: "bubble" },
     m.replyTo ? h("button", { class: "quote", type: "button", onclick: () => on.jump(m.replyTo.id) }, ...quote(m.replyTo)) : null,
-    media.length ? h("div", { class: `media n${Math.min(media.length, 4)}` }, ...media.map((/** @type {any} */ a, /** @type {number} */ i) => file(m, a, i, (at) => on.view(m, at)))) : null,
+    files(m, on),
     // The time stands on the last line where there is room for it.
     m.deleted
       ? h("p", { class: "text gone" }, m.mine && m.deletedOf ? `${say.deleted} · ${fill(say.deletedThere, m.deletedOn || 0, m.deletedOf)}` : say.deleted, meta)
@@ -86,7 +69,7 @@ export function row(m, first, on) {
         ? h("p", { class: "text", dir: "auto" }, ...words(m.text), meta)
         : meta);
   const reactions = (m.reactions || []).length
-    ? h("div", { class: "reactions" }, ...m.reactions.map((/** @type {any} */ r) => h("button", { type: "button", class: r.mine ? "mine" : "", title: r.mine ? say.you : r.from, "aria-label": `${r.emoji} ${r.mine ? say.you : r.from}`, onclick: () => on.react(m, r.mine ? "" : r.emoji) }, r.emoji)))
+    ? h("div", { class: "reactions" }, ...m.reactions.map((/** @type {any} */ r) => h("button", { type: "button", class: r.mine ? "mine" : "", title: r.mine ? say.you : r.who, "aria-label": `${r.emoji} ${r.mine ? say.you : r.who}`, onclick: () => on.react(m, r.mine ? "" : r.emoji) }, r.emoji)))
     : null;
   return h("li", { class: `row ${m.mine ? "mine" : "theirs"} ${first ? "first" : ""}`, "data-id": m.id, tabIndex: -1, "aria-label": `${who}, ${timeOf(Number(m.atMs))}` },
     h("div", { class: "line" }, bubble, iconButton("more", say.more, (e) => on.menu(m, /** @type {Element} */ (e.currentTarget)), { class: "icon-button more" })), reactions);

@@ -3,6 +3,7 @@
 import { call, qrOf, readQR, Refused } from "./api.js";
 import { dialog, exactTime, fillWith, h, icon, iconButton, nameOf } from "./dom.js";
 import { fill, say } from "./strings.js";
+import { lookForCode } from "./camera.js";
 
 /** @param {string} text @param {HTMLElement} button */
 async function copy(text, button) {
@@ -59,7 +60,11 @@ export function newContact(done) {
           }
         },
       }, h("label", { for: "link" }, say.link), link, picture,
-      h("button", { type: "button", onclick: () => picture.click() }, say.choosePicture),
+      h("div", { class: "inline" }, h("button", { type: "button", onclick: () => picture.click() }, say.choosePicture),
+        navigator.mediaDevices ? h("button", { type: "button", onclick: () => lookForCode((text) => {
+          link.value = text;
+          problem.textContent = "";
+        }, (text) => (problem.textContent = text)) }, say.useCamera) : null),
       h("label", { for: "called" }, say.callThem), name, problem, h("button", { class: "primary", type: "submit" }, say.add))));
 }
 
@@ -85,6 +90,17 @@ export async function about(contact, changed) {
   const toggle = (key, text) => h("label", { class: "choice" }, h("input", { type: "checkbox", checked: !!contact[key], onchange: (/** @type {any} */ e) => configure({ [key]: e.target.checked }) }), h("span", null, text));
   const problem = h("p", { class: "problem", role: "alert" });
   const name = h("input", { id: "called-here", type: "text", maxLength: 64, value: contact.name, autocomplete: "off", dir: "auto" });
+  const code = h("div", { class: "made" }), same = h("p", { role: "status" });
+  const showCode = async () => fillWith(code, h("img", { class: "qr", alt: say.safety, src: await qrOf(`kith-safety:${r.safetyNumber.replaceAll(" ", "")}`) }));
+  const compare = () => lookForCode((text) => {
+    const is = text === `kith-safety:${r.safetyNumber.replaceAll(" ", "")}`;
+    same.className = is ? "good" : "problem";
+    same.textContent = is ? say.codeSame : say.codeOther;
+    if (is && !contact.verified) mark(true);
+  }, (text) => {
+    same.className = "problem";
+    same.textContent = text;
+  });
   const notes = [contact.reduced && say.reduced, contact.stale && say.stale].filter(Boolean);
   const d = dialog(contact.name, "sheet",
     h("header", null, h("h2", null, nameOf(contact.name)), iconButton("close", say.close, () => d.close())),
@@ -92,6 +108,7 @@ export async function about(contact, changed) {
       h("h3", null, say.safety, contact.verified ? h("span", { class: "tag" }, icon("shield"), say.verified) : null),
       h("p", null, fill(say.safetyMore, contact.name)),
       h("ol", { class: "digits", "aria-label": say.safety }, ...r.safetyNumber.split(" ").map((/** @type {string} */ g) => h("li", null, g))),
+      h("div", { class: "inline" }, h("button", { type: "button", onclick: showCode }, say.showCode), navigator.mediaDevices ? h("button", { type: "button", onclick: compare }, say.scanCode) : null), code, same,
       contact.verified ? h("button", { type: "button", onclick: () => mark(false) }, say.unmark) : h("button", { type: "button", class: "primary", onclick: () => mark(true) }, say.markVerified)),
     h("section", null,
       h("form", { onsubmit: async (/** @type {Event} */ e) => {

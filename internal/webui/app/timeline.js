@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { announce, append, dayKey, dayOf, fillWith, h, iconButton } from "./dom.js";
+import { moved } from "./media.js";
 import { row } from "./message.js";
 import { say } from "./strings.js";
 
@@ -13,10 +14,12 @@ export class Timeline {
   /** @param {any} contact @param {any} on */
   constructor(contact, on) {
     this.contact = contact;
-    this.on = { ...on, jump: (/** @type {string} */ id) => this.jump(id) };
+    this.on = { ...on, jump: (/** @type {string} */ id) => this.jump(id), view: (/** @type {any} */ m, /** @type {number} */ i) => on.view(this.messages, m, i) };
     /** @type {any[]} */ this.messages = [];
     this.earlier = this.later = false;
     this.busy = false;
+    this.reading = 0; // answers that are on their way
+    /** What happened while they are, to be done to them again. @type {{seq: number, again: () => void}[]} */ this.meanwhile = [];
     this.list = h("ol", { class: "messages", "aria-label": contact.name });
     this.box = h("div", { class: "timeline", tabIndex: 0, role: "log", "aria-live": "off", onscroll: () => this.scrolled(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) }, this.list);
     this.down = iconButton("down", say.jumpNew, () => this.newest(), { class: "icon-button jump", hidden: true });
@@ -27,16 +30,36 @@ export class Timeline {
     new ResizeObserver(() => this.sticks && this.toEnd()).observe(this.box);
   }
 
+  /**
+   * Reads messages. An answer is of when it was made: what is heard between then and
+   * now is done to it again.
+   * @param {object} what @param {(r: any) => void} show
+   */
+  async read(what, show) {
+    this.reading++;
+    let as = 0;
+    try {
+      const r = await call("Log", { contact: this.contact.account, ...what });
+      as = Number(r.seq || 0);
+      show(r);
+    } finally {
+      const happened = this.meanwhile;
+      if (--this.reading === 0) this.meanwhile = [];
+      happened.forEach((x) => x.seq > as && x.again());
+    }
+  }
+
   /** Shows the newest messages, or those around one. @param {string} [around] */
-  async open(around) {
-    const r = await call("Log", { contact: this.contact.account, limit: leaf, ...(around ? { around } : {}) });
-    this.messages = r.messages || [];
-    this.earlier = !!r.earlier;
-    this.later = !!r.later;
-    this.sticks = !around;
-    this.draw();
-    if (around) this.reveal(around);
-    else this.toEnd();
+  open(around) {
+    return this.read({ limit: leaf, ...(around ? { around } : {}) }, (r) => {
+      this.messages = r.messages || [];
+      this.earlier = !!r.earlier;
+      this.later = !!r.later;
+      this.sticks = !around;
+      this.draw();
+      if (around) this.reveal(around);
+      else this.toEnd();
+    });
   }
 
   newest() {
@@ -106,37 +129,48 @@ export class Timeline {
   async more(side, mark) {
     this.busy = true;
     try {
-      const r = await call("Log", { contact: this.contact.account, limit: leaf, [side]: mark.id });
-      const some = r.messages || [];
-      const anchor = /** @type {HTMLElement|null} */ (this.rowOf(mark.id));
-      const was = anchor ? anchor.offsetTop : 0;
-      if (side === "before") {
-        this.messages = some.concat(this.messages);
-        this.earlier = !!r.earlier;
-        if (this.messages.length > most) {
-          this.messages.length = most;
-          this.later = true;
-        }
-      } else {
-        this.messages = this.messages.concat(some);
-        this.later = !!r.later;
-        if (this.messages.length > most) {
-          this.messages = this.messages.slice(-most);
-          this.earlier = true;
-        }
-      }
-      const top = this.box.scrollTop;
-      this.draw();
-      const now = /** @type {HTMLElement|null} */ (this.rowOf(mark.id));
-      if (now) this.box.scrollTop = top + now.offsetTop - was;
+      await this.read({ limit: leaf, [side]: mark.id }, (r) => this.join(side, mark, r));
     } finally {
       this.busy = false;
     }
   }
 
-  /** Takes a message that was just said. @param {any} m */
-  add(m) {
-    if (this.messages.some((x) => x.id === m.id)) return this.change(m);
+  /** Puts a leaf to what is there. @param {"before"|"after"} side @param {any} mark @param {any} r */
+  join(side, mark, r) {
+    const have = new Set(this.messages.map((m) => m.id));
+    const some = (r.messages || []).filter((/** @type {any} */ m) => !have.has(m.id));
+    const anchor = /** @type {HTMLElement|null} */ (this.rowOf(mark.id));
+    const was = anchor ? anchor.offsetTop : 0;
+    if (side === "before") {
+      this.messages = some.concat(this.messages);
+      this.earlier = !!r.earlier;
+      if (this.messages.length > most) {
+        this.messages.length = most;
+        this.later = true;
+      }
+    } else {
+      this.messages = this.messages.concat(some);
+      this.later = !!r.later;
+      if (this.messages.length > most) {
+        this.messages = this.messages.slice(-most);
+        this.earlier = true;
+      }
+    }
+    const top = this.box.scrollTop;
+    this.draw();
+    const now = /** @type {HTMLElement|null} */ (this.rowOf(mark.id));
+    if (now) this.box.scrollTop = top + now.offsetTop - was;
+  }
+
+  /** Keeps in mind what happened while an answer is on its way. @param {number} seq @param {() => void} again */
+  note(seq, again) {
+    if (this.reading && seq) this.meanwhile.push({ seq, again });
+  }
+
+  /** Takes a message that was just said. @param {any} m @param {number} seq of the event */
+  add(m, seq) {
+    this.note(seq, () => this.add(m, 0));
+    if (this.messages.some((x) => x.id === m.id)) return this.change(m, 0);
     if (this.later) {
       this.down.hidden = false;
       return;
@@ -145,7 +179,7 @@ export class Timeline {
     const last = this.messages.at(-1);
     this.messages.push(m);
     // The order is causal: what comes late may belong further up.
-    if (last && Number(m.atMs) < Number(last.atMs) && !m.mine) return this.refresh(end);
+    if (last && Number(m.lamport || 0) <= Number(last.lamport || 0)) return this.refresh(end);
     append(this.list, [this.rows([m], last)]);
     if (end || m.mine) this.toEnd();
     else this.down.hidden = false;
@@ -156,27 +190,45 @@ export class Timeline {
   async refresh(end) {
     if (end) return this.open();
     const mid = this.messages[Math.floor(this.messages.length / 2)];
-    const r = await call("Log", { contact: this.contact.account, limit: this.messages.length, around: mid.id });
-    const top = this.box.scrollTop;
-    this.messages = r.messages || [];
-    this.earlier = !!r.earlier;
-    this.later = !!r.later;
-    this.draw();
-    this.box.scrollTop = top;
+    if (!mid) return this.open();
+    await this.read({ limit: this.messages.length, around: mid.id }, (r) => {
+      const top = this.box.scrollTop;
+      this.messages = r.messages || [];
+      this.earlier = !!r.earlier;
+      this.later = !!r.later;
+      this.draw();
+      this.box.scrollTop = top;
+    });
   }
 
-  /** Draws a message again that came further, or of which something was said. @param {any} m */
-  change(m) {
+  /** Shows that a file came further. @param {any} p */
+  progress(p) {
+    const a = this.messages.find((m) => m.id === p.id)?.media?.[p.index || 0];
+    const r = this.rowOf(p.id);
+    if (!a || !r || a.state === "stored") return;
+    Object.assign(a, { state: p.state, have: p.have });
+    moved(r, { ...a, index: p.index || 0 });
+  }
+
+  /** Draws a message again that came further, or of which something was said. @param {any} m @param {number} seq of the event */
+  change(m, seq) {
+    this.note(seq, () => this.change(m, 0));
     const i = this.messages.findIndex((x) => x.id === m.id);
     const old = this.rowOf(m.id);
     if (i < 0 || !old) return;
     const end = this.atEnd();
-    const playing = [...old.querySelectorAll(".voice, video, audio:not(.voice audio)")];
     this.messages[i] = m;
     const fresh = row(m, old.classList.contains("first"), this.on);
-    // What plays goes on: players are taken over whole.
-    const places = fresh.querySelectorAll(".voice, video, audio:not(.voice audio)");
-    if (places.length === playing.length) places.forEach((p, i) => p.replaceWith(playing[i]));
+    // What plays goes on: its tile is taken over, without what tells how far it is.
+    for (const player of old.querySelectorAll("video, audio")) {
+      const tile = player.closest("[data-file]");
+      const place = tile && fresh.querySelector(`[data-file="${tile.getAttribute("data-file")}"]`);
+      if (!tile || !place || (player instanceof HTMLAudioElement && player.paused && !player.currentTime)) continue;
+      const bar = place.querySelector(".transfer");
+      place.replaceWith(tile);
+      tile.querySelector(".transfer")?.remove();
+      if (bar) tile.append(bar);
+    }
     const had = old.contains(document.activeElement);
     old.replaceWith(fresh);
     if (had) fresh.focus({ preventScroll: true });
@@ -189,8 +241,9 @@ export class Timeline {
     if (end) this.toEnd();
   }
 
-  /** @param {string} id */
-  remove(id) {
+  /** @param {string} id @param {number} seq of the event */
+  remove(id, seq) {
+    this.note(seq, () => this.remove(id, 0));
     this.messages = this.messages.filter((m) => m.id !== id);
     this.draw();
   }
