@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"kith/identity"
@@ -83,11 +85,33 @@ func (s *step) change(m *chat.Message, row *statepb.Contact, kind chat.ChangeKin
 		if err := s.letGo(row, before.ID); err != nil {
 			return err
 		}
-		if err := s.saveContact(m.Conversation.Account(), row); err != nil {
-			return err
-		}
 	}
-	return s.say(m.Conversation.Account(), row, c)
+	return s.sayAfter(m.Conversation.Account(), row, c)
+}
+
+// sayAfter says a content after envelopes were let go. The first such makes the
+// fence: what tells, once it is acknowledged, that the other side has come past what
+// was let go before it. Spec: content.md, CO-29.
+func (s *step) sayAfter(a identity.AccountID, row *statepb.Contact, c *wire.Content) error {
+	if err := s.saveContact(a, row); err != nil {
+		return err
+	}
+	if err := s.say(a, row, c); err != nil {
+		return err
+	}
+	sealed := slices.IndexFunc(s.up.Outgoing, func(o wire.Outgoing) bool { return o.Message == c.ID })
+	if row.GetLetGo() == 0 || len(row.GetFence()) > 0 || sealed < 0 {
+		return nil
+	}
+	row.Fence, row.LetGoBefore = s.up.Outgoing[sealed].ID[:], row.GetLetGo()
+	return s.saveContact(a, row)
+}
+
+// pastFence takes note that an envelope was acknowledged, or is gone for another
+// reason: with the fence goes what was let go before it.
+func pastFence(row *statepb.Contact) {
+	row.LetGo -= min(row.GetLetGoBefore(), row.GetLetGo())
+	row.Fence, row.LetGoBefore = nil, 0
 }
 
 // stamp gives a content its id, and the place after everything known.
@@ -105,6 +129,13 @@ func (s *step) own(m *chat.Message, kind chat.ChangeKind, text string, c *wire.C
 // letGo drops the envelopes that carry a message or change, unless relays hold
 // them. Whether they have left on a link nobody knows; the other side bears both.
 func (s *step) letGo(row *statepb.Contact, id wire.MessageID) error {
+	if fence := row.GetFence(); len(fence) > 0 {
+		if _, waits, err := s.Outbox(wire.EnvelopeID(fence)); err != nil {
+			return err
+		} else if !waits { // of a session that is no more
+			pastFence(row)
+		}
+	}
 	all, err := s.OutboxCarrying(id)
 	if err != nil {
 		return err
@@ -114,7 +145,7 @@ func (s *step) letGo(row *statepb.Contact, id wire.MessageID) error {
 		if err != nil {
 			return err
 		}
-		if len(cells) > 0 || row.GetLetGo() >= MaxLetGo {
+		if len(cells) > 0 || row.GetLetGo() >= MaxLetGo || bytes.Equal(e[:], row.GetFence()) {
 			continue
 		}
 		row.LetGo++
@@ -201,10 +232,7 @@ func (s *step) deleteEverywhere(all []chat.Message) error {
 			return err
 		}
 	}
-	if err := s.saveContact(a, row); err != nil {
-		return err
-	}
-	return s.say(a, row, c)
+	return s.sayAfter(a, row, c)
 }
 
 // letAllGo drops the envelopes that carry a message and what was done to it here.

@@ -86,9 +86,9 @@ const (
 	// MaxEarly is how many edits and reactions of a contact wait for messages that
 	// are not here.
 	MaxEarly = 256
-	// MaxLetGo is how many envelopes for a device are let go, one after the other
-	// without an acknowledgement between, because what they carry was deleted: half
-	// of what a session can skip.
+	// MaxLetGo is how many envelopes for a device are let go, because what they carry
+	// was deleted or replaced, without it being known that the other side has come
+	// past them: half of what a session can skip.
 	MaxLetGo = 500
 	// TypingEvery is how often a contact is told at most that the person is writing,
 	// TypingShown how long that may be shown.

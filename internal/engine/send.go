@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"slices"
@@ -192,8 +193,8 @@ func (s *step) acked(in Acked) error {
 	if err != nil {
 		return err
 	}
-	if row.GetLetGo() > 0 {
-		row.LetGo = 0
+	if bytes.Equal(in.ID[:], row.GetFence()) {
+		pastFence(row)
 		if err := s.saveContact(a, row); err != nil {
 			return err
 		}

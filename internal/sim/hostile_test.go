@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -223,5 +225,56 @@ func TestContent_CO29_lettingGoIsBounded(t *testing.T) {
 	wantSame(t, alice, bob)
 	if len(alice.Notices(bob)) != 0 {
 		t.Error("the session was lost")
+	}
+}
+
+// TestContent_CO29_earlierAcknowledgementsCountNothing: that the other side has what
+// was sealed before envelopes were let go does not allow more of that; only what was
+// sealed after them does. Reactions as fast as they can be made once lost the session.
+func TestContent_CO29_earlierAcknowledgementsCountNothing(t *testing.T) {
+	w, alice, bob := met(t)
+	first := tell(t, alice, bob, "what do you think?")
+	w.Advance(time.Minute)
+	w.Cut(alice, bob)
+	const rounds = 3
+	for i := range rounds {
+		tell(t, alice, bob, fmt.Sprint("before ", i))
+	}
+	early := slices.Clone(alice.mem.outbox[len(alice.mem.outbox)-rounds:])
+	emoji := func(i int) string { return string(rune(0x1f600 + i%64)) }
+	n := 0
+	react := func(times int) {
+		for range times {
+			do(t, alice, engine.React{ID: first, Emoji: emoji(n)})
+			n++
+		}
+	}
+	for _, o := range early { // an acknowledgement each, late
+		react(engine.MaxLetGo + 10)
+		do(t, alice, engine.Acked{From: bob.Self.Device.ID(), ID: o.ID})
+	}
+	if left := len(alice.mem.outbox); n-left > engine.MaxLetGo {
+		t.Errorf("%d of %d envelopes were let go, at most %d may be", n-left, n, engine.MaxLetGo)
+	}
+	w.Join(alice, bob)
+	w.Advance(time.Hour)
+	if len(alice.Notices(bob)) != 0 || len(bob.Notices(alice)) != 0 {
+		t.Error("the session was lost")
+	}
+	// What was sealed after has come: there is room again.
+	react(engine.MaxLetGo)
+	w.Advance(time.Hour)
+	tell(t, alice, bob, "after")
+	w.Advance(time.Hour)
+	all := bob.Timeline(alice)
+	if last := all[len(all)-1]; last.Text != "after" {
+		t.Errorf("the last thing said is %q", last.Text)
+	}
+	i := slices.IndexFunc(all, func(m chat.Message) bool { return m.ID == first })
+	if i < 0 || len(all[i].Reactions) != 1 || all[i].Reactions[0].Emoji != emoji(n-1) {
+		t.Errorf("the last reaction did not come")
+	}
+	if len(alice.mem.outbox) != 0 {
+		t.Errorf("%d envelopes wait", len(alice.mem.outbox))
 	}
 }

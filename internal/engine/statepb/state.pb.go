@@ -906,8 +906,12 @@ type Contact struct {
 	Waiting [][]byte `protobuf:"bytes,7,rep,name=waiting,proto3" json:"waiting,omitempty"`
 	// A verified contact's device list changed and nobody looked yet.
 	DevicesChanged bool `protobuf:"varint,8,opt,name=devices_changed,json=devicesChanged,proto3" json:"devices_changed,omitempty"`
-	// How many envelopes were let go since one was acknowledged.
+	// How many envelopes were let go since one sealed after such was acknowledged.
 	LetGo uint32 `protobuf:"varint,9,opt,name=let_go,json=letGo,proto3" json:"let_go,omitempty"`
+	// One that waits to be acknowledged, sealed after some were let go, and how many
+	// of these were let go before it.
+	Fence       []byte `protobuf:"bytes,11,opt,name=fence,proto3" json:"fence,omitempty"`
+	LetGoBefore uint32 `protobuf:"varint,12,opt,name=let_go_before,json=letGoBefore,proto3" json:"let_go_before,omitempty"`
 	// When the contact was last told that the person is writing.
 	TypedMs       int64 `protobuf:"varint,10,opt,name=typed_ms,json=typedMs,proto3" json:"typed_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1003,6 +1007,20 @@ func (x *Contact) GetDevicesChanged() bool {
 func (x *Contact) GetLetGo() uint32 {
 	if x != nil {
 		return x.LetGo
+	}
+	return 0
+}
+
+func (x *Contact) GetFence() []byte {
+	if x != nil {
+		return x.Fence
+	}
+	return nil
+}
+
+func (x *Contact) GetLetGoBefore() uint32 {
+	if x != nil {
+		return x.LetGoBefore
 	}
 	return 0
 }
@@ -1578,7 +1596,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
 	"\x06Relays\x12\x14\n" +
 	"\x05links\x18\x01 \x03(\tR\x05links\x12\x16\n" +
-	"\x06number\x18\x02 \x01(\x04R\x06number\"\xaf\x02\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"\xe9\x02\n" +
 	"\aContact\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\fR\x06device\x12\x1f\n" +
 	"\vdevice_list\x18\x02 \x01(\fR\n" +
@@ -1589,7 +1607,9 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\ainitial\x18\x06 \x01(\fR\ainitial\x12\x18\n" +
 	"\awaiting\x18\a \x03(\fR\awaiting\x12'\n" +
 	"\x0fdevices_changed\x18\b \x01(\bR\x0edevicesChanged\x12\x15\n" +
-	"\x06let_go\x18\t \x01(\rR\x05letGo\x12\x19\n" +
+	"\x06let_go\x18\t \x01(\rR\x05letGo\x12\x14\n" +
+	"\x05fence\x18\v \x01(\fR\x05fence\x12\"\n" +
+	"\rlet_go_before\x18\f \x01(\rR\vletGoBefore\x12\x19\n" +
 	"\btyped_ms\x18\n" +
 	" \x01(\x03R\atypedMs\"l\n" +
 	"\aOneTime\x12\x19\n" +
