@@ -62,7 +62,7 @@ func TestStore_ST17_deletedLeavesNoTrace(t *testing.T) {
 	dir := found(t)
 	db := open(t, dir)
 	// Words that share no beginning with others, which the index would leave out.
-	words := []string{"zyzzyva", "xylograph", "quokkafarm", "juxtapose", "wolframite"}
+	words := []string{"zyzzyva", "xylograph", "quokkafarm", "juxtapose", "wolframite", "thumbnailofsomething"}
 	filler := func(n int) (all []chat.Event) {
 		for i := range n {
 			m := message(0, fmt.Sprintf("filler number %d %s", i, strings.Repeat("lorem ipsum ", i%40)))
@@ -75,6 +75,7 @@ func TestStore_ST17_deletedLeavesNoTrace(t *testing.T) {
 	one, two := message(1, words[0]+" "+strings.Repeat("large ", 2000), 5), message(2, words[1])
 	one.Message.Media[0].Name = words[2] + ".jpg"
 	one.Message.Media[0].Pointer.Key = [32]byte([]byte("the key of a file that is gone!!"))
+	one.Message.Media[0].Preview = &wire.Preview{Width: 3, Thumbnail: []byte(words[5])}
 	one.Message.ReplyTo = wire.MessageID{0xff}
 	apply(t, db, &engine.Update{Events: append([]chat.Event{contactAdded()}, filler(100)...)})
 	var seqs []chat.Seq
