@@ -6,9 +6,18 @@ import { moved } from "./media.js";
 import { row } from "./message.js";
 import { say } from "./strings.js";
 
-const leaf = 60; // messages read at once
+const leaf = 40; // messages read at once
 const most = 240; // kept in the page
 const group = 5 * 60_000; // a person's messages within it belong together
+
+/** @param {any} a @param {any} b */
+const sameDay = (a, b) => !!a && dayKey(Number(a.atMs)) === dayKey(Number(b.atMs));
+
+/** @param {any} m */
+const dayMark = (m) => h("li", { class: "day" }, h("span", null, dayOf(Number(m.atMs), say)));
+
+/** Whether a message begins a group of one person's. @param {any} m @param {any} before */
+const begins = (m, before) => !before || !!before.notice || before.mine !== m.mine || Number(m.atMs) - Number(before.atMs) > group;
 
 export class Timeline {
   /** @param {any} contact @param {any} on */
@@ -106,10 +115,8 @@ export class Timeline {
   rows(some, before) {
     const out = [];
     for (const m of some) {
-      if (!before || dayKey(Number(before.atMs)) !== dayKey(Number(m.atMs)))
-        out.push(h("li", { class: "day" }, h("span", null, dayOf(Number(m.atMs), say))));
-      const first = !before || before.notice || before.mine !== m.mine || Number(m.atMs) - Number(before.atMs) > group;
-      out.push(row(m, first, this.on));
+      if (!sameDay(before, m)) out.push(dayMark(m));
+      out.push(row(m, begins(m, before), this.on));
       before = m;
     }
     return out;
@@ -141,23 +148,31 @@ export class Timeline {
     const some = (r.messages || []).filter((/** @type {any} */ m) => !have.has(m.id));
     const anchor = /** @type {HTMLElement|null} */ (this.rowOf(mark.id));
     const was = anchor ? anchor.offsetTop : 0;
+    const top = this.box.scrollTop;
     if (side === "before") {
+      const seam = some.at(-1);
+      const lead = this.list.firstElementChild;
+      if (seam && lead?.classList.contains("day") && sameDay(seam, mark)) lead.remove();
+      if (seam) anchor?.classList.toggle("first", begins(mark, seam));
+      this.list.prepend(...this.rows(some, null));
       this.messages = some.concat(this.messages);
       this.earlier = !!r.earlier;
-      if (this.messages.length > most) {
-        this.messages.length = most;
+      for (const m of this.messages.splice(most)) {
+        this.rowOf(m.id)?.remove();
         this.later = true;
       }
+      while (this.list.lastElementChild?.classList.contains("day")) this.list.lastElementChild.remove();
     } else {
+      append(this.list, [this.rows(some, this.messages.at(-1) || null)]);
       this.messages = this.messages.concat(some);
       this.later = !!r.later;
-      if (this.messages.length > most) {
-        this.messages = this.messages.slice(-most);
+      for (const m of this.messages.splice(0, Math.max(0, this.messages.length - most))) {
+        this.rowOf(m.id)?.remove();
         this.earlier = true;
       }
+      while (this.list.firstElementChild?.classList.contains("day")) this.list.firstElementChild.remove();
+      if (this.messages.length) this.list.prepend(dayMark(this.messages[0]));
     }
-    const top = this.box.scrollTop;
-    this.draw();
     const now = /** @type {HTMLElement|null} */ (this.rowOf(mark.id));
     if (now) this.box.scrollTop = top + now.offsetTop - was;
   }
