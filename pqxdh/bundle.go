@@ -85,8 +85,8 @@ func (b *Bundle) Hash() [sha256.Size]byte {
 	return sha256.Sum256(p)
 }
 
-// Verify checks all signatures, then all keys, then that no prekey is expired
-// at now. [ErrRefused] means the first two, [ErrExpired] the last. It does
+// Verify checks the device's key, all signatures, then all other keys, then that no
+// prekey is expired at now. [ErrRefused] means the first three, [ErrExpired] the last. It does
 // not know whether the account certified this device and identity key.
 func (b *Bundle) Verify(now time.Time) error {
 	_, err := b.verify(now)
@@ -100,6 +100,9 @@ func (b *Bundle) verify(now time.Time) (*mlkem.EncapsulationKey1024, error) {
 	if b.OneTime != nil {
 		prekeys = append(prekeys, b.OneTime.record())
 		keys = append(keys, &b.OneTime.Key)
+	}
+	if err := checkDeviceKey(&b.Owner.Device); err != nil {
+		return nil, err
 	}
 	for _, p := range prekeys {
 		if !validNotAfter(p.notAfter) || !p.verify(&owner) {

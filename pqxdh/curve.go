@@ -33,6 +33,28 @@ func checkCurveKey(u *[keySize]byte) error {
 	return nil
 }
 
+// smallOrder holds the y-coordinates of the points of edwards25519 of order 1, 2, 4
+// and 8.
+var smallOrder = [...][keySize]byte{
+	{},
+	{1},
+	unhex32("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+	unhex32("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+	unhex32("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+}
+
+// checkDeviceKey refuses the Ed25519 keys under which signatures can be made
+// without a private key, and second names for any (identity.md, ID-05, but for
+// keys that are no points: under those nothing verifies).
+func checkDeviceKey(device *[keySize]byte) error {
+	y := *device
+	y[keySize-1] &= 0x7f
+	if !canonical(&y) || slices.Contains(smallOrder[:], y) {
+		return ErrRefused
+	}
+	return nil
+}
+
 // canonical reports whether u, little-endian, is below p = 2^255-19.
 func canonical(u *[keySize]byte) bool {
 	if u[31] != 0x7f {

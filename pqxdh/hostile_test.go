@@ -401,3 +401,47 @@ func TestPQXDH_PQ02_ownKeyMustBeX25519(t *testing.T) {
 		}
 	}
 }
+
+// TestPQXDH_PQ04_deviceKeysThatVerifyAnything: under a key of small order, or another
+// name for one, everything is signed.
+func TestPQXDH_PQ04_deviceKeysThatVerifyAnything(t *testing.T) {
+	alice, bob := newDevice(t), newDevice(t)
+	keys := bob.prekeys(t, true)
+	fits := 0
+	for _, text := range []string{
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0000000000000000000000000000000000000000000000000000000000000080",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+		"0100000000000000000000000000000000000000000000000000000000000080", // -0
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p, p+1
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+	} {
+		key, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The identity with S = 0: holds for whatever h makes h times the key the identity.
+		forged := [64]byte{1}
+		for id := range uint32(64) {
+			bundle := bob.bundle(keys)
+			bundle.Owner.Device = [32]byte(key)
+			bundle.Signed.Signature, bundle.KEM.Signature, bundle.OneTime = forged, forged, nil
+			bundle.Signed.ID, bundle.KEM.ID = id, id
+			if ed25519.Verify(key, []byte{byte(id)}, forged[:]) {
+				fits++
+			}
+			refuseBundle(t, text, alice, bundle, pqxdh.ErrRefused)
+		}
+	}
+	if fits < 64 {
+		t.Error("the forged signature fits nothing: the test is wrong")
+	}
+}

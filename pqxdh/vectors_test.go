@@ -32,6 +32,7 @@ const vectorHead = `# Vectors of docs/spec/pqxdh.md. Fields are hexadecimal, num
 
 var outcomes = map[string]error{
 	"ok": nil, "malformed": pqxdh.ErrMalformed, "refused": pqxdh.ErrRefused, "expired": pqxdh.ErrExpired,
+	"wrong prekey": pqxdh.ErrWrongPrekey,
 }
 
 // script writes vectors.
@@ -63,6 +64,8 @@ func writeVectors(t *testing.T) string {
 	cryptotest.SetGlobalRandom(t, 2)
 	s.bundles(bob)
 	s.initials(alice, bob)
+	s.refusals(alice, bob)
+	s.private(bob)
 	return s.out.String()
 }
 
@@ -82,16 +85,11 @@ func (s *script) handshake(name string, alice, bob device, keys pqxdh.Prekeys, p
 	if err != nil {
 		t.Fatal(err)
 	}
-	marshal := func(p interface{ MarshalBinary() ([]byte, error) }) []byte { b, _ := p.MarshalBinary(); return b }
-	var oneTime []byte
-	if keys.OneTime != nil {
-		oneTime = marshal(keys.OneTime)
-	}
 	bh, ih := bundle.Hash(), in.Hash()
 	s.fields("kind", "handshake", "name", name, "now", noon.Unix(),
 		"initiator-account", alice.Account[:], "initiator-device", alice.Device[:], "initiator-identity", alice.DH.Bytes(),
 		"responder-account", bob.Account[:], "responder-device", bob.Device[:], "responder-identity", bob.DH.Bytes(),
-		"responder-signer", bob.signer.Seed(), "signed", marshal(keys.Signed), "one-time", oneTime, "kem", marshal(keys.KEM),
+		"responder-signer", bob.signer.Seed(), "signed", marshal(t, keys.Signed), "one-time", marshalOneTime(t, keys), "kem", marshal(t, keys.KEM),
 		"psk", psk, "ephemeral", ephemeral.Bytes(), "m", m, "bundle", encode(t, bundle), "initial", encode(t, in),
 		"expect", "ok", "bundle-hash", bh[:], "initial-hash", ih[:], "root", secrets.Root[:], "header-a", secrets.HeaderA[:],
 		"header-b", secrets.HeaderB[:], "pq", secrets.PQ[:], "exporter", secrets.Exporter[:], "ad", secrets.AD)
@@ -120,6 +118,12 @@ func (s *script) bundles(bob device) {
 		{"one-time prekey with top bit", "malformed", noon.Unix(), true, func(b *pqxdh.Bundle) { b.OneTime.Key = high }},
 		{"identity key zero", "malformed", noon.Unix(), true, func(b *pqxdh.Bundle) { b.Identity = [32]byte{} }},
 		{"expiry zero", "malformed", noon.Unix(), true, func(b *pqxdh.Bundle) { b.KEM.NotAfter = 0 }},
+		{"expiry in the year 9999", "ok", noon.Unix(), true, func(b *pqxdh.Bundle) { b.KEM.NotAfter = pqxdh.MaxNotAfter }},
+		{"expiry in the year 10000", "malformed", noon.Unix(), true, func(b *pqxdh.Bundle) { b.KEM.NotAfter = pqxdh.MaxNotAfter + 1 }},
+		{"device key of order 1", "refused", noon.Unix(), false, func(b *pqxdh.Bundle) {
+			b.Owner.Device, b.OneTime = [32]byte{1}, nil
+			b.Signed.Signature, b.KEM.Signature = [64]byte{1}, [64]byte{1}
+		}},
 	} {
 		b := bob.bundle(keys)
 		v.change(b)
@@ -153,6 +157,90 @@ func (s *script) initials(alice, bob device) {
 		s.fields("kind", "initial", "name", v.name, "initial", bad, "expect", v.expect)
 	}
 	s.fields("kind", "initial", "name", "a byte too many", "initial", append(good, 0), "expect", "malformed")
+}
+
+// refusals has what a responder refuses, of initials that are well formed.
+func (s *script) refusals(alice, bob device) {
+	t := s.t
+	psk := bytes.Repeat([]byte{5}, pqxdh.PSKSize)
+	with, without := bob.prekeys(t, true), bob.prekeys(t, false)
+	grace := with.Signed.Public.NotAfter + int64(pqxdh.AcceptGrace/time.Second)
+	twin := device{Identity: pqxdh.Identity{Address: alice.Address, DH: bob.DH}}
+	self := device{Identity: pqxdh.Identity{Address: pqxdh.Address{Account: alice.Account, Device: bob.Device}, DH: alice.DH}}
+	for _, v := range []struct {
+		name, expect string
+		sender       device
+		keys         pqxdh.Prekeys
+		psk          []byte // the initiator's, and the responder's
+		given        []byte
+		now          int64
+		change       func(*pqxdh.Initial)
+	}{
+		{"the last second of the grace", "ok", alice, with, nil, nil, grace, nil},
+		{"a second later", "expired", alice, with, nil, nil, grace + 1, nil},
+		{"a missing invite secret", "refused", alice, with, psk, nil, noon.Unix(), nil},
+		{"a surplus invite secret", "refused", alice, with, nil, psk, noon.Unix(), nil},
+		{"a missing invite secret, and expired", "expired", alice, with, psk, nil, grace + 1, nil},
+		{"another signed prekey", "wrong prekey", alice, with, nil, nil, noon.Unix(), func(in *pqxdh.Initial) { in.SignedID++ }},
+		{"another one-time prekey, and expired", "wrong prekey", alice, with, nil, nil, grace + 1, func(in *pqxdh.Initial) { in.OneTimeID++ }},
+		{"another KEM prekey", "wrong prekey", alice, with, nil, nil, noon.Unix(), func(in *pqxdh.Initial) { in.KEMID++ }},
+		{"a last resort for a one-time KEM prekey", "wrong prekey", alice, with, nil, nil, noon.Unix(), func(in *pqxdh.Initial) { in.OneTimeKEM = false }},
+		{"no one-time prekey", "wrong prekey", alice, pqxdh.Prekeys{Signed: with.Signed, KEM: with.KEM}, nil, nil, noon.Unix(), nil},
+		{"a surplus one-time prekey", "wrong prekey", alice, pqxdh.Prekeys{Signed: without.Signed, OneTime: with.OneTime, KEM: without.KEM}, nil, nil, noon.Unix(), nil},
+		{"the responder's own device", "refused", self, with, nil, nil, noon.Unix(), nil},
+		{"the responder's own identity key", "refused", twin, with, nil, nil, noon.Unix(), nil},
+	} {
+		from := with
+		if v.keys.KEM == without.KEM {
+			from = without
+		}
+		in, _ := handshake(t, alice, bob, from, v.psk)
+		in.Sender, in.Identity = v.sender.Address, v.sender.Public().Identity
+		if v.change != nil {
+			v.change(in)
+		}
+		s.fields("kind", "accept", "name", v.name, "now", v.now, "responder-account", bob.Account[:], "responder-device", bob.Device[:],
+			"responder-identity", bob.DH.Bytes(), "signed", marshal(t, v.keys.Signed), "one-time", marshalOneTime(t, v.keys), "kem", marshal(t, v.keys.KEM),
+			"psk", v.given, "initial", encode(t, in), "expect", v.expect)
+	}
+}
+
+// private has private prekeys that are stored.
+func (s *script) private(bob device) {
+	keys := bob.prekeys(s.t, true)
+	signed, kem := marshal(s.t, keys.Signed), marshal(s.t, keys.KEM)
+	set := func(b []byte, at int, v ...byte) []byte { b = bytes.Clone(b); copy(b[at:], v); return b }
+	for _, v := range []struct {
+		name, expect string
+		b            []byte
+	}{
+		{"signed", "ok", signed}, {"one-time KEM", "ok", kem},
+		{"version", "malformed", set(signed, 0, 2)}, {"suite", "malformed", set(signed, 2, 2)},
+		{"kind 0", "malformed", set(signed, 3, 0)}, {"kind 5", "malformed", set(kem, 3, 5)},
+		{"a seed as a scalar", "malformed", set(kem, 3, 1)}, {"a scalar as a seed", "malformed", set(signed, 3, 3)},
+		{"expiry zero", "malformed", set(signed, 8, make([]byte, 8)...)},
+		{"expiry in the year 10000", "malformed", set(signed, 8, 0, 0, 0, 0x3a, 0xff, 0xf4, 0x41, 0x80)},
+		{"a byte too few", "malformed", signed[:len(signed)-1]}, {"a byte too many", "malformed", append(bytes.Clone(kem), 0)},
+	} {
+		s.fields("kind", "private", "name", v.name, "private", v.b, "expect", v.expect)
+	}
+}
+
+func marshal(t *testing.T, p interface{ MarshalBinary() ([]byte, error) }) []byte {
+	t.Helper()
+	b, err := p.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func marshalOneTime(t *testing.T, keys pqxdh.Prekeys) []byte {
+	t.Helper()
+	if keys.OneTime == nil {
+		return nil
+	}
+	return marshal(t, keys.OneTime)
 }
 
 // TestPQXDH_PQ08_vectorsAreUpToDate regenerates the file and compares.
@@ -192,7 +280,7 @@ func TestPQXDH_PQ08_vectors(t *testing.T) {
 		ran[f.m["kind"]]++
 		t.Run(f.m["kind"]+" "+f.m["name"], func(t *testing.T) { vector{t, f.m}.run() })
 	}
-	if ran["handshake"] != 4 || ran["bundle"] < 10 || ran["initial"] < 10 {
+	if ran["handshake"] != 4 || ran["bundle"] < 10 || ran["initial"] < 10 || ran["accept"] < 10 || ran["private"] < 10 {
 		t.Errorf("ran %v", ran)
 	}
 }
@@ -236,6 +324,10 @@ func (v vector) run() {
 		}
 	case "initial":
 		_, err = pqxdh.ParseInitial(v.hex("initial"))
+	case "accept":
+		_, _, err = v.accept()
+	case "private":
+		err = parsePrivate(v.hex("private"))
 	}
 	if !known || !errors.Is(err, want) {
 		v.t.Errorf("expect %q: got %v", v.m["expect"], err)
@@ -251,12 +343,9 @@ func (v vector) identity(side string) pqxdh.Identity {
 		Account: [32]byte(v.hex(side + "-account")), Device: [32]byte(v.hex(side + "-device"))}, DH: dh}
 }
 
-func (v vector) runHandshake() {
+// accept is the responder.
+func (v vector) accept() (*pqxdh.Initial, *pqxdh.Secrets, error) {
 	t := v.t
-	bundle, err := pqxdh.ParseBundle(v.hex("bundle"))
-	if err != nil || bundle.Verify(v.now()) != nil {
-		t.Fatalf("bundle: %v", err)
-	}
 	in, err := pqxdh.ParseInitial(v.hex("initial"))
 	if err != nil {
 		t.Fatal(err)
@@ -274,6 +363,27 @@ func (v vector) runHandshake() {
 		}
 	}
 	s, err := pqxdh.Accept(v.identity("responder"), keys, in, v.hex("psk"), v.now())
+	return in, s, err
+}
+
+// parsePrivate reads a private prekey as what it says it is; of no kind, none does.
+func parsePrivate(b []byte) error {
+	_, signed := pqxdh.ParsePrivateSignedPrekey(b)
+	_, oneTime := pqxdh.ParsePrivateOneTimePrekey(b)
+	_, kem := pqxdh.ParsePrivateKEMPrekey(b)
+	if signed == nil || oneTime == nil || kem == nil {
+		return nil
+	}
+	return signed
+}
+
+func (v vector) runHandshake() {
+	t := v.t
+	bundle, err := pqxdh.ParseBundle(v.hex("bundle"))
+	if err != nil || bundle.Verify(v.now()) != nil {
+		t.Fatalf("bundle: %v", err)
+	}
+	in, s, err := v.accept()
 	if err != nil {
 		t.Fatal(err)
 	}

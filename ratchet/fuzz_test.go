@@ -3,6 +3,7 @@ package ratchet_test
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"testing"
 
 	"kith/ratchet"
@@ -90,5 +91,64 @@ func refuseAny(t *testing.T, s *ratchet.Session, msg []byte) {
 	}
 	if !bytes.Equal(before, state(t, s)) {
 		t.Fatal("a refused message changed the session")
+	}
+}
+
+// TestRatchet_R28_peerWhoSaysAnything: a peer who holds all keys, and seals whatever
+// headers he likes properly, gets a message opened or refused; either way what is
+// left can be stored, seals, and opens what an honest peer would have sent.
+func TestRatchet_R28_peerWhoSaysAnything(t *testing.T) {
+	rng := rand.New(rand.NewPCG(newSeed(t), 3))
+	opened := 0
+	for range 60 {
+		alice, bob := conversation(t)
+		for range rng.IntN(25) {
+			open(t, &bob, seal(t, &alice, "x"), "x")
+			open(t, &alice, seal(t, &bob, "x"), "x")
+		}
+		open(t, &bob, seal(t, &alice, "x"), "x")
+		seal(t, &bob, "begins a chain")
+		for range 40 {
+			victim, x := alice, parseState(t, bob)
+			for range 1 + rng.IntN(4) {
+				f := x.forgeNext(x.send.n + uint32(rng.IntN(3)))
+				f.sayAnything(rng, x)
+				next, _, err := victim.Open(f.seal(), ad, noon)
+				switch {
+				case err == nil:
+					victim = next
+					opened++
+				case next != nil || err != ratchet.ErrOpen && err != ratchet.ErrDuplicate && err != ratchet.ErrTooFar:
+					t.Fatalf("got %v", err)
+				}
+				restore(t, &victim)
+			}
+			seal(t, &victim, "still here")
+			restore(t, &victim)
+		}
+	}
+	if opened == 0 {
+		t.Error("nothing opened: the peer does it wrong")
+	}
+}
+
+// sayAnything changes what a header says, and takes the key that goes with it.
+func (f *forge) sayAnything(rng *rand.Rand, x *refState) {
+	h := &f.header
+	if i := rng.IntN(len(x.pq.epochs)); rng.IntN(2) == 0 && x.pq.epochs[i].send != nil {
+		h.epoch = x.pq.first + uint64(i) + 1
+		f.as(x.pq.epochs[i].send, x.pq.epochs[i].send.n+1+uint32(rng.IntN(4)))
+	}
+	if rng.IntN(2) == 0 {
+		h.pqPN += uint32(rng.IntN(5) - 1)
+	}
+	h.kind = uint8(rng.IntN(7))
+	h.first = [...]uint16{0, uint16(rng.Uint32()), 1020, 1023, 65530}[rng.IntN(5)]
+	h.chunks = make([]byte, 32*[...]int{0, 3, 8, 8, 0, 8, 5}[h.kind])
+	if len(h.chunks) == 0 {
+		h.first = 0
+	}
+	for i := range h.chunks {
+		h.chunks[i] = byte(rng.Uint32())
 	}
 }

@@ -289,7 +289,7 @@ func TestRatchet_R01_stateSize(t *testing.T) {
 	}
 	for i := range uint32(ratchet.MaxSkipped) {
 		full.skipped = append(full.skipped, refSkipped{chain: 5 + uint64(i%5), n: i, key: make([]byte, 32)})
-		full.pq.skipped = append(full.pq.skipped, refSkipped{chain: 3, n: i, key: make([]byte, 32)})
+		full.pq.skipped = append(full.pq.skipped, refSkipped{chain: 3, n: i + 1, key: make([]byte, 32)})
 	}
 	if n := len(state(t, parse(t, full))); n != ratchet.MaxState {
 		t.Errorf("the largest state has %d bytes, MaxState is %d", n, ratchet.MaxState)
@@ -348,6 +348,129 @@ func TestRatchet_R01_impossibleStates(t *testing.T) {
 		}
 	}
 	_ = late
+}
+
+// TestRatchet_R01_impossibleQuantumStates: the same of the post-quantum ratchet.
+func TestRatchet_R01_impossibleQuantumStates(t *testing.T) {
+	alice, bob := newPair(t)
+	pingPong(t, &alice, &bob, 1)
+	seal(t, &alice, "late")
+	pingPong(t, &alice, &bob, 1)
+	for len(parseState(t, bob).pq.epochs) < 2 || bob.QuantumEpoch() == 2 {
+		seal(t, &alice, "late too")
+		open(t, &bob, seal(t, &alice, "x"), "x")
+		open(t, &alice, seal(t, &bob, "x"), "x")
+	}
+	seal(t, &alice, "late too")
+	open(t, &bob, seal(t, &alice, "x"), "x")
+	good := func() *refState { return parseState(t, bob) }
+	parse(t, good())
+	if x := good().pq; x.sending != x.first || x.receiving != x.first || x.skipped[0].chain == x.receiving || x.skipped[len(x.skipped)-1].chain != x.receiving ||
+		x.epochs[0].recv.n == 0 || x.braid[0] < 7 || x.braid[0] > 10 {
+		t.Fatal("the test's state is not what it should be")
+	}
+	setEpoch := func(x *refState, epoch uint64) {
+		x.pq.braidEpoch = epoch
+		binary.BigEndian.PutUint64(x.pq.braid[1:], epoch)
+	}
+	for name, change := range map[string]func(*refState){
+		"role":                     func(x *refState) { x.pq.role = 2 },
+		"no epoch":                 func(x *refState) { x.pq.epochs = nil },
+		"three epochs":             func(x *refState) { x.pq.epochs = append(x.pq.epochs, x.pq.epochs[1]); setEpoch(x, x.pq.braidEpoch+1) },
+		"not the braid's epoch":    func(x *refState) { setEpoch(x, x.pq.braidEpoch+1) },
+		"epochs wrap":              func(x *refState) { x.pq.first = math.MaxUint64; setEpoch(x, 0) },
+		"braid of epoch 0":         func(x *refState) { setEpoch(x, 0) },
+		"sent before":              func(x *refState) { x.pq.epochs[0].send = nil },
+		"sends no more":            func(x *refState) { x.pq.epochs[1].send = nil },
+		"received before":          func(x *refState) { x.pq.epochs[0].recv = nil },
+		"receives no more":         func(x *refState) { x.pq.epochs[1].recv = nil },
+		"sends in an epoch gone":   func(x *refState) { x.pq.sending-- },
+		"sends in one to come":     func(x *refState) { x.pq.sending += 2 },
+		"sends, chain left":        func(x *refState) { x.pq.sending++ },
+		"receives in one gone":     func(x *refState) { x.pq.receiving-- },
+		"receives in one to come":  func(x *refState) { x.pq.receiving += 2 },
+		"receives, chain left":     func(x *refState) { x.pq.receiving++ },
+		"key of an epoch to come":  func(x *refState) { x.pq.skipped[len(x.pq.skipped)-1].chain++ },
+		"key of a message to come": func(x *refState) { x.pq.skipped[len(x.pq.skipped)-1].n = x.pq.recvChain().n + 1 },
+		"key of message 0":         func(x *refState) { x.pq.skipped[0].n = 0 },
+		"key twice":                func(x *refState) { x.pq.skipped = append(x.pq.skipped, x.pq.skipped[len(x.pq.skipped)-1]) },
+		"older after newer":        func(x *refState) { x.pq.skipped[0], x.pq.skipped[1] = x.pq.skipped[1], x.pq.skipped[0] },
+		"counted in the future":    func(x *refState) { x.pq.skipped[len(x.pq.skipped)-1].opened = x.opened + 1 },
+		"unknown phase":            func(x *refState) { x.pq.braid[0] = 11 },
+		"next beyond the last":     func(x *refState) { binary.BigEndian.PutUint16(nextOf(x), 1024) },
+		// Whoever is in phases 1 to 4 or 7 to 10 has sealed in this epoch.
+		"phase without sending": func(x *refState) {
+			x.pq.first, x.pq.sending = x.pq.first-1, x.pq.sending-1
+			x.pq.epochs = []refEpoch{{send: x.pq.epochs[0].send}, {x.pq.epochs[0].send, x.pq.epochs[0].recv}}
+			x.pq.braid = append([]byte{4}, x.pq.braid[1:73]...)
+			x.pq.braid = append(x.pq.braid, make([]byte, 64+960+1)...)
+		},
+	} {
+		if s, err := ratchet.ParseSession(edit(good(), change)); !errors.Is(err, ratchet.ErrState) || s != nil {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	x := good()
+	binary.BigEndian.PutUint16(nextOf(x), 1023)
+	parse(t, x)
+}
+
+// nextOf is where a braid's state has the number of the next chunk.
+func nextOf(x *refState) []byte {
+	n := 1 + 8 + 64 + braidSize[x.pq.braid[0]]
+	return x.pq.braid[n-2 : n]
+}
+
+// TestRatchet_R20_countsAtTheirEnd: what counts messages opened and chains begun
+// does not run over, which would make a session that cannot be loaded.
+func TestRatchet_R20_countsAtTheirEnd(t *testing.T) {
+	alice, bob := newPair(t)
+	open(t, &bob, seal(t, &alice, "x"), "x")
+	open(t, &alice, seal(t, &bob, "x"), "x")
+	first, second := seal(t, &alice, "the last"), seal(t, &alice, "one more")
+	for name, change := range map[string]func(*refState, uint64){
+		"opened":   func(x *refState, n uint64) { x.opened = n },
+		"received": func(x *refState, n uint64) { x.received = n },
+	} {
+		x := parseState(t, bob)
+		change(x, math.MaxUint64-1)
+		s := parse(t, x)
+		open(t, &s, first, "the last")
+		restore(t, &s)
+		if name == "opened" {
+			refuse(t, s, second, ratchet.ErrOpen)
+		} else {
+			open(t, &s, second, "one more") // the same chain
+		}
+		change(x, math.MaxUint64)
+		refuse(t, parse(t, x), first, ratchet.ErrOpen)
+	}
+}
+
+// A clock may show anything; a key's age is computed all the same.
+func TestRatchet_R11_absurdClocks(t *testing.T) {
+	alice, bob := newPair(t)
+	late := seal(t, &alice, "late")
+	msg := seal(t, &alice, "x")
+	for _, tt := range []struct {
+		stored, now int64
+		old         bool
+	}{
+		{math.MinInt64, math.MinInt64, false}, {math.MinInt64, math.MaxInt64, true}, {math.MinInt64, 0, true},
+		{-2, math.MaxInt64 - 1, true}, {0, math.MinInt64, false}, {math.MaxInt64, math.MinInt64, false}, {math.MaxInt64, math.MaxInt64, false},
+	} {
+		s, _, err := bob.Open(msg, ad, time.Unix(tt.stored, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := error(nil)
+		if tt.old {
+			want = ratchet.ErrDuplicate
+		}
+		if _, _, err := s.Open(late, ad, time.Unix(tt.now, 0)); !errors.Is(err, want) {
+			t.Errorf("stored at %d, asked for at %d: %v", tt.stored, tt.now, err)
+		}
+	}
 }
 
 func edit(x *refState, f func(*refState)) []byte {

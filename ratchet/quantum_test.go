@@ -2,6 +2,7 @@ package ratchet_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"testing"
@@ -112,6 +113,42 @@ func TestRatchet_R29_quantumHealing(t *testing.T) {
 		if opened == 0 {
 			t.Fatal("the thief opened nothing, not even at first: he does it wrong")
 		}
+	}
+}
+
+// TestRatchet_R28_hurriedPeer: a peer who begins the next epoch without waiting until
+// he is told that the last one ended gains nothing by it. In particular we can
+// still seal, though we have not sealed in the epoch before yet.
+func TestRatchet_R28_hurriedPeer(t *testing.T) {
+	const ct2Sampled = 10
+	alice, bob := newPair(t)
+	for parseState(t, bob).pq.braid[0] != ct2Sampled {
+		open(t, &bob, seal(t, &alice, "x"), "x")
+		if parseState(t, bob).pq.braid[0] != ct2Sampled {
+			open(t, &alice, seal(t, &bob, "x"), "x")
+		}
+	}
+	open(t, &alice, seal(t, &bob, "the epoch ends here"), "the epoch ends here")
+	x := parseState(t, bob)
+	x.pq.braidEpoch++
+	b := bytes.Clone(x.pq.braid[:1+8+64]) // phase 0 has no more than this
+	b[0] = 0
+	binary.BigEndian.PutUint64(b[1:], x.pq.braidEpoch)
+	x.pq.braid = b
+	bob = parse(t, x)
+	for i := range 3 { // he has a header for alice at once
+		msg := seal(t, &bob, "and the next begins")
+		if i > 0 {
+			open(t, &alice, msg, "and the next begins")
+		}
+	}
+	for range 10 {
+		open(t, &bob, seal(t, &alice, "still here"), "still here")
+		open(t, &alice, seal(t, &bob, "x"), "x")
+		restore(t, &alice)
+	}
+	if alice.QuantumEpoch() < 2 {
+		t.Error("the next epoch did not come")
 	}
 }
 

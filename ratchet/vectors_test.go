@@ -2,10 +2,12 @@ package ratchet_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +35,7 @@ const vectorHead = `# Vectors of docs/spec/ratchet.md. Fields are hexadecimal, n
 
 var outcomes = map[string]error{
 	"ok": nil, "does not open": ratchet.ErrOpen, "duplicate": ratchet.ErrDuplicate, "too far": ratchet.ErrTooFar,
+	"not ready": ratchet.ErrNotReady, "exhausted": ratchet.ErrExhausted, "too long": ratchet.ErrTooLong,
 }
 
 // script writes vectors while it plays them.
@@ -120,6 +123,9 @@ func writeVectors(t *testing.T) string {
 	s.epochs()
 	s.hostile()
 	s.limits()
+	s.braidOutOfOrder()
+	s.hostileBraid()
+	s.ends()
 	return s.out.String()
 }
 
@@ -231,6 +237,144 @@ func (s *script) limits() {
 	s.open("bob", s.seal("alice", "too far"), noon, "too far")
 }
 
+// phase is where a side's braid stands.
+func (s *script) phase(who string, want byte) {
+	s.t.Helper()
+	if got := parseState(s.t, s.sides[who]).pq.braid[0]; got != want {
+		s.t.Fatalf("%s is in phase %d, not %d", who, got, want)
+	}
+}
+
+// braidOutOfOrder leads an epoch over the ways in which order and loss change it:
+// numbers that begin again, other chunks than the first, the vector whole before
+// ct1 is.
+func (s *script) braidOutOfOrder() {
+	alice, bob := newPair(s.t)
+	seal(s.t, &alice, "lost")
+	x := parseState(s.t, alice)
+	binary.BigEndian.PutUint16(nextOf(x), 1022) // as if many more had been
+	s.start("an epoch out of order; states as their hash", parse(s.t, x), bob)
+	s.brief = true
+	defer func() { s.brief = false }()
+	s.open("bob", s.seal("alice", "hdr 1022, 1023, 0"), noon, "ok")
+	s.phase("bob", 6)
+	s.open("alice", s.seal("bob", "ct1 0 to 7"), noon, "ok")
+	s.phase("alice", 2)
+	s.seal("alice", "ek 0 to 7, lost")
+	for range 5 {
+		s.open("bob", s.seal("alice", "ek"), noon, "ok")
+	}
+	s.phase("bob", 8)
+	s.seal("bob", "ct1 8 to 15, lost")
+	for range 3 {
+		s.open("alice", s.seal("bob", "ct1"), noon, "ok")
+	}
+	s.phase("alice", 3)
+	s.open("bob", s.seal("alice", "ek and ack"), noon, "ok")
+	s.phase("bob", 10)
+	s.seal("bob", "ct2 0 to 4, lost")
+	late := s.seal("bob", "ct2 5 to 9")
+	s.open("alice", s.seal("bob", "ct2 10 to 14"), noon, "ok")
+	s.phase("alice", 5)
+	s.open("alice", late, noon, "ok")
+	s.open("bob", s.seal("alice", "epoch 2"), noon, "ok")
+	s.phase("bob", 0)
+	s.open("alice", s.seal("bob", "hdr"), noon, "ok")
+	s.phase("alice", 6)
+}
+
+// forged is the message somebody would seal next, but for its header. He has
+// sealed before in the same chain.
+func (s *script) forged(who string, change func(*forge)) []byte {
+	before := parseState(s.t, s.sides[who])
+	next, msg, err := s.sides[who].Seal(nil, ad)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	f := before.forgeNext(before.send.n)
+	hk := parseState(s.t, next).send.header
+	f.header, f.plaintext = refOpenHeader(s.t, hk, msg), nil
+	change(f)
+	return f.seal()
+}
+
+// hostileBraid has messages of a peer who holds all keys and lies to the braid.
+func (s *script) hostileBraid() {
+	alice, bob := newPair(s.t)
+	seal(s.t, &alice, "lost")
+	s.start("what a peer must not say to the braid; states as their hash", alice, bob)
+	s.brief = true
+	defer func() { s.brief = false }()
+	lie := func(to, from string, change func(*forge)) { s.open(to, s.forged(from, change), noon, "does not open") }
+	flip := func(at int) func(*forge) { return func(f *forge) { f.header.chunks[at] ^= 1 } }
+	for _, at := range []int{0, 40, 95} { // rho, hash, MAC
+		lie("bob", "alice", flip(at))
+	}
+	s.open("bob", s.seal("alice", "hdr"), noon, "ok")
+	s.open("alice", s.seal("bob", "ct1"), noon, "ok")
+	s.seal("alice", "begins a chain, lost")
+	for range 4 {
+		s.open("bob", s.seal("alice", "ek"), noon, "ok")
+	}
+	s.phase("bob", 7)
+	lie("bob", "alice", flip(5))                                                                // another vector than the header's
+	lie("bob", "alice", func(f *forge) { f.header.chunks[0], f.header.chunks[1] = 0xff, 0xff }) // not below q
+	lie("bob", "alice", func(f *forge) {                                                        // bob knows the secret of epoch 1, but is not through with it
+		x := parseState(s.t, s.sides["bob"])
+		f.header.epoch++
+		f.header.pqPN = x.pq.recvChain().n
+		f.as(x.pq.epochs[1].recv, 1)
+	})
+	s.open("bob", s.seal("alice", "ek"), noon, "ok")
+	s.phase("bob", 8)
+	for range 3 {
+		s.open("alice", s.seal("bob", "ct1"), noon, "ok")
+	}
+	s.open("bob", s.seal("alice", "ek and ack"), noon, "ok")
+	s.seal("bob", "begins a chain, lost")
+	s.phase("alice", 3)
+	for _, at := range []int{0, 127, 128, 159} { // ct2, MAC
+		lie("alice", "bob", flip(at))
+	}
+	s.open("alice", s.seal("bob", "ct2"), noon, "ok")
+	s.phase("alice", 5)
+}
+
+// ends has what cannot be sealed, and numbers of the post-quantum ratchet at their
+// limits.
+func (s *script) ends() {
+	alice, bob := newPair(s.t)
+	s.start("a responder speaks first", alice, bob)
+	s.cannotSeal("bob", ad, "not ready")
+	s.cannotSeal("alice", make([]byte, ratchet.MaxAD+1), "too long")
+	open(s.t, &bob, seal(s.t, &alice, "x"), "x")
+	x, y := parseState(s.t, alice), parseState(s.t, bob)
+	x.send.n, y.recv.n = ratchet.MaxMessages-1, ratchet.MaxMessages-1
+	s.start("a chain at its end", parse(s.t, x), parse(s.t, y))
+	s.open("bob", s.seal("alice", "the last"), noon, "ok")
+	s.cannotSeal("alice", ad, "exhausted")
+	x, y = parseState(s.t, alice), parseState(s.t, bob)
+	x.pq.sendChain().n, y.pq.recvChain().n = math.MaxUint32-1, math.MaxUint32-1
+	s.start("an epoch's chain at its end", parse(s.t, x), parse(s.t, y))
+	s.open("bob", s.seal("alice", "the last"), noon, "ok")
+	s.cannotSeal("alice", ad, "exhausted")
+	x = parseState(s.t, alice)
+	x.pq.sendChain().n = 2002 // 2001 would come after as many skipped as may be
+	s.start("a number of the post-quantum ratchet too far ahead", parse(s.t, x), bob)
+	s.open("bob", s.seal("alice", "too far"), noon, "too far")
+	y = parseState(s.t, bob)
+	y.opened, y.received = math.MaxUint64, math.MaxUint64
+	s.start("a session that opens no more", alice, parse(s.t, y))
+	s.open("bob", s.seal("alice", "x"), noon, "does not open")
+}
+
+func (s *script) cannotSeal(who string, ad []byte, expect string) {
+	if _, _, err := s.sides[who].Seal(nil, ad); !errors.Is(err, outcomes[expect]) {
+		s.t.Fatalf("%s: got %v", expect, err)
+	}
+	s.fields("step", "seal", "who", who, "plaintext", "", "ad", ad, "expect", expect)
+}
+
 // TestRatchet_R24_vectorsAreUpToDate regenerates the file and compares.
 func TestRatchet_R24_vectorsAreUpToDate(t *testing.T) {
 	got := writeVectors(t)
@@ -274,6 +418,13 @@ func TestRatchet_R24_vectors(t *testing.T) {
 			brief = strings.HasSuffix(f["name"], "hash")
 		case "seal":
 			if brief {
+				continue
+			}
+			if f["expect"] != "ok" {
+				_, _, err := sides[f["who"]].Seal(unhex(t, f["plaintext"]), unhex(t, f["ad"]))
+				if want := outcomes[f["expect"]]; want == nil || !errors.Is(err, want) {
+					t.Fatalf("expect %q: got %v", f["expect"], err)
+				}
 				continue
 			}
 			next := load(t, f["state"])

@@ -205,10 +205,11 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return ErrRefused
 	}
-	session, ad, err := initiatorSession(secrets)
+	fresh, ad, err := initiatorSession(secrets)
 	if err != nil {
 		return err
 	}
+	defer fresh.Wipe()
 	known, err := s.sessions(from)
 	if err != nil {
 		return err
@@ -217,7 +218,7 @@ func (s *step) receiveBundle(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return err
 	}
-	session, first, err := sealContent(session, ad, hello)
+	session, first, err := sealContent(fresh, ad, hello)
 	if err != nil {
 		return err
 	}
@@ -390,11 +391,12 @@ func (s *step) accept(row *statepb.Invite, inv *identity.Invite, initial *pqxdh.
 	if err != nil {
 		return nil, nil, nil, ErrRefused
 	}
-	session, ad, err := responderSession(secrets)
+	fresh, ad, err := responderSession(secrets)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	session, padded, err := session.Open(first, ad, s.now)
+	defer fresh.Wipe()
+	session, padded, err := fresh.Open(first, ad, s.now)
 	if err != nil {
 		return nil, nil, nil, ErrRefused
 	}

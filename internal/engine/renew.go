@@ -167,16 +167,17 @@ func (s *step) receivePrekeys(from identity.DeviceID, e *wire.Envelope) error {
 	if err != nil {
 		return ErrRefused
 	}
-	session, ad, err := initiatorSession(secrets)
+	fresh, ad, err := initiatorSession(secrets)
 	if err != nil {
 		return err
 	}
+	defer fresh.Wipe()
 	// Above what either side knows, so that both seal in it when they know of it.
 	hello, err := s.firstHello(max(generation(row), theirs) + 1)
 	if err != nil {
 		return err
 	}
-	session, first, err := sealContent(session, ad, hello)
+	session, first, err := sealContent(fresh, ad, hello)
 	if err != nil {
 		return err
 	}
@@ -345,11 +346,12 @@ func (s *step) acceptRenewal(initial *pqxdh.Initial, first []byte) (n newSession
 	if err != nil {
 		return n, nil, ErrRefused
 	}
-	session, ad, err := responderSession(secrets)
+	fresh, ad, err := responderSession(secrets)
 	if err != nil {
 		return n, nil, err
 	}
-	session, padded, err := session.Open(first, ad, s.now)
+	defer fresh.Wipe()
+	session, padded, err := fresh.Open(first, ad, s.now)
 	if err != nil {
 		return n, nil, ErrRefused
 	}

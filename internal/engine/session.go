@@ -69,10 +69,12 @@ func (s *step) sealTo(d identity.DeviceID, c *wire.Content, message wire.Message
 	if err != nil {
 		return err
 	}
+	defer session.Wipe()
 	next, sealed, err := sealContent(session, active.GetAd(), c)
 	if err != nil {
 		return err
 	}
+	defer next.Wipe()
 	if active.Ratchet, err = next.MarshalBinary(); err != nil {
 		return err
 	}
@@ -143,6 +145,7 @@ func (s *step) openFrom(d identity.DeviceID, message []byte) (padded []byte, err
 		if err != nil {
 			return nil, err
 		}
+		defer session.Wipe() // of at most [MaxSessions]
 		if !session.CanOpen(message) {
 			continue
 		}
@@ -150,6 +153,7 @@ func (s *step) openFrom(d identity.DeviceID, message []byte) (padded []byte, err
 		if err != nil {
 			return nil, errNoSession
 		}
+		defer next.Wipe()
 		if x.Ratchet, err = next.MarshalBinary(); err != nil {
 			return nil, err
 		}
@@ -163,6 +167,7 @@ func (s *step) openFrom(d identity.DeviceID, message []byte) (padded []byte, err
 			if active, err = parseSession(row.GetSessions()[row.GetActive()]); err != nil {
 				return nil, err
 			}
+			defer active.Wipe()
 		}
 		return padded, s.saveSessions(d, row, active)
 	}
@@ -186,9 +191,10 @@ type newSession struct {
 
 // keepSession ranks a new session by generation and name, by which both sides
 // rank all alike whatever they heard of first, and lets the lowest beyond
-// [MaxSessions] go. It becomes active if it ranks above the one that is.
-// Spec: contact.md, FC-18.
+// [MaxSessions] go. It becomes active if it ranks above the one that is. It is
+// wiped, being stored. Spec: contact.md, FC-18.
 func (s *step) keepSession(d identity.DeviceID, n newSession) error {
+	defer n.session.Wipe()
 	row, err := s.sessions(d)
 	if err != nil {
 		return err
@@ -218,6 +224,7 @@ func (s *step) keepSession(d identity.DeviceID, n newSession) error {
 	if err != nil {
 		return err
 	}
+	defer active.Wipe()
 	return s.saveSessions(d, row, active)
 }
 
@@ -251,6 +258,7 @@ func (s *step) ratcheted(d identity.DeviceID) error {
 	if err != nil {
 		return err
 	}
+	defer session.Wipe()
 	return s.saveSessions(d, row, session)
 }
 
@@ -311,10 +319,12 @@ func (s *step) tend(d identity.DeviceID) error {
 		if err != nil {
 			return err
 		}
+		defer session.Wipe() // of at most [MaxSessions]
 		next := session.Expire(s.now)
 		if next == nil {
 			continue
 		}
+		defer next.Wipe()
 		changed = true
 		if x.Ratchet, err = next.MarshalBinary(); err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"kith/internal/engine/statepb"
 	"kith/internal/wire"
 	"kith/pqxdh"
+	"kith/ratchet"
 )
 
 // met is a calm world in which two people are contacts and have talked.
@@ -384,12 +385,21 @@ func TestContact_FC26_lastResort(t *testing.T) {
 	lose(alice, bob)
 	say(t, alice, bob, "x")
 	w.Join(alice, bob)
-	for !contact(t, alice, bob).Reduced && w.Step() {
+	for range 1000 {
+		if contact(t, alice, bob).Reduced || !w.Step() {
+			break
+		}
 	}
-	if !sessionsOf(t, alice, bob).GetSessions()[0].GetReduced() {
+	if !contact(t, alice, bob).Reduced || !sessionsOf(t, alice, bob).GetSessions()[0].GetReduced() {
 		t.Fatal("alice does not know that the session is reduced")
 	}
-	for !contact(t, bob, alice).Reduced && w.Step() {
+	for range 1000 {
+		if contact(t, bob, alice).Reduced || !w.Step() {
+			break
+		}
+	}
+	if !contact(t, bob, alice).Reduced {
+		t.Fatal("bob is not told that the session is reduced")
 	}
 	w.Advance(10 * time.Minute)
 	check(t, alice, bob, 2, 1)
@@ -399,6 +409,56 @@ func TestContact_FC26_lastResort(t *testing.T) {
 	do(t, bob, engine.Tick{})
 	if n, err := engine.OneTimePrekeys(bob.mem); err != nil || n != engine.PrekeyPool {
 		t.Errorf("%d pairs in the pool after a while, %v", n, err)
+	}
+}
+
+// TestContact_FC26_poolIsFilled: fewer than half the pairs left, and there are as many
+// as before; exactly half will do.
+func TestContact_FC26_poolIsFilled(t *testing.T) {
+	_, _, bob := met(t)
+	for _, tt := range []struct{ left, want int }{
+		{engine.PrekeyLow, engine.PrekeyLow}, {engine.PrekeyLow - 1, engine.PrekeyPool}, {0, engine.PrekeyPool},
+	} {
+		n := 0
+		for k := range bob.mem.state {
+			if strings.HasPrefix(string(k), "onetime/") {
+				if n++; n > tt.left {
+					delete(bob.mem.state, k)
+				}
+			}
+		}
+		do(t, bob, engine.Tick{})
+		if n, err := engine.OneTimePrekeys(bob.mem); err != nil || n != tt.want {
+			t.Errorf("of %d pairs came %d, %v", tt.left, n, err)
+		}
+	}
+}
+
+// TestContact_FC29_standsStill: both people see that the post-quantum ratchet stands
+// still while one of them only listens, and that it turns again.
+func TestContact_FC29_standsStill(t *testing.T) {
+	w, alice, bob := met(t)
+	for i := 0; !contact(t, alice, bob).Stale; i++ {
+		if i > ratchet.QuantumAlarm {
+			t.Fatal("nobody tells alice")
+		}
+		say(t, alice, bob, "anybody there?")
+	}
+	if n := len(waiting(alice, wire.KindSession)); n > ratchet.QuantumAlarm || n < ratchet.QuantumAlarm-20 {
+		t.Errorf("alice is told after %d messages", n)
+	}
+	w.Advance(time.Hour)
+	if !contact(t, bob, alice).Stale {
+		t.Error("nobody tells bob")
+	}
+	for range 15 { // the rest of an epoch and a whole one
+		say(t, bob, alice, "yes")
+		w.Advance(time.Minute)
+		say(t, alice, bob, "good")
+		w.Advance(time.Minute)
+	}
+	if contact(t, alice, bob).Stale || contact(t, bob, alice).Stale {
+		t.Error("stale after fifteen answers")
 	}
 }
 

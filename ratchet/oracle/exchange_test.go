@@ -175,9 +175,6 @@ func TestOracle_conversations(t *testing.T) {
 		n := startNode(t, version)
 		for i, p := range patterns {
 			for _, weStart := range []bool{true, false} {
-				if version == "v90" && weStart == (i%2 == 0) {
-					continue // half of it will do for the old one
-				}
 				c := &conversation{
 					t: t, r: rand.New(rand.NewPCG(seed, uint64(2*i+index(weStart)))), weStart: weStart,
 					us: newOurs(t, version == "v90"), them: newTheirs(n),

@@ -269,6 +269,7 @@ func (s *State) receiveCt2(p *Profile, m *Message) (*Secret, error) {
 	secret := s.agree(p, &shared)
 	mac := s.auth.ciphertext(p, s.epoch, s.ct1, ct2)
 	if subtle.ConstantTimeCompare(mac[:], theirs) != 1 {
+		clear(secret.Key[:])
 		return nil, ErrPeer
 	}
 	s.begin(noHeaderReceived)

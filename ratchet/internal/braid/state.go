@@ -112,6 +112,11 @@ func (s *State) readIn(r *cryptobyte.String) bool {
 	return true
 }
 
+// Sent reports whether the state is one that sending in this epoch leads to.
+func (s *State) Sent() bool {
+	return s.phase != keysUnsampled && s.phase != noHeaderReceived && s.phase != headerReceived
+}
+
 // Follows reports whether the state is one in which the secrets of epochs up to
 // last, and no others, were agreed on.
 func (s *State) Follows(last uint64) bool {

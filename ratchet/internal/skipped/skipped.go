@@ -32,7 +32,11 @@ type Rules struct {
 	Age      time.Duration // a key older than that goes
 }
 
-func (r *Rules) expired(k *Key, now int64) bool { return now-k.At > int64(r.Age/time.Second) }
+// expired is exact for every pair of times: the difference of two int64 fits a
+// uint64, if it is not negative.
+func (r *Rules) expired(k *Key, now int64) bool {
+	return now > k.At && uint64(now)-uint64(k.At) > uint64(r.Age/time.Second)
+}
 
 // Store is a list of keys, oldest first.
 type Store []Key

@@ -182,17 +182,19 @@ func (s *State) Send(p *Profile) (h Header, key kdf.Key, err error) {
 	if err != nil {
 		return h, key, err
 	}
-	if s.sinceEpoch < math.MaxUint32 {
-		s.sinceEpoch++
-	}
-	if err := s.agreed(p, secret); err != nil {
-		return h, key, err
-	}
+	// The epoch sent in before goes first: a peer in a hurry can make a new one known
+	// while we have sent nothing in the last, and there is room for two.
 	if number := m.Epoch - 1; number != s.sending {
 		s.previous = s.find(s.sending).send.n
 		s.find(s.sending).send = chain{}
 		s.sending = number
 		s.trim(p)
+	}
+	if s.sinceEpoch < math.MaxUint32 {
+		s.sinceEpoch++
+	}
+	if err := s.agreed(p, secret); err != nil {
+		return h, key, err
 	}
 	c := &s.find(s.sending).send
 	if c.n == MaxMessages {

@@ -2,11 +2,13 @@ package spqr
 
 import (
 	"math"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 
 	"kith/ratchet/internal/braid"
 	"kith/ratchet/internal/kdf"
+	"kith/ratchet/internal/skipped"
 )
 
 // MaxState returns the longest encoding of a state without skipped keys, in bytes.
@@ -112,7 +114,8 @@ func (s *State) Valid(p *Profile, opened uint64) bool {
 		}
 	}
 	sending, receiving := s.find(s.sending), s.find(s.receiving)
-	if sending == nil || receiving == nil || s.braid.Epoch()-1 < s.sending || s.braid.Epoch()-s.sending > 2 {
+	if sending == nil || receiving == nil || s.braid.Epoch()-1 < s.sending || s.braid.Epoch()-s.sending > 2 ||
+		s.braid.Sent() && s.braid.Epoch()-s.sending != 1 || slices.ContainsFunc(s.skipped, func(k skipped.Key) bool { return k.N == 0 }) {
 		return false
 	}
 	return s.skipped.Ordered(opened, func(number uint64) (uint64, bool) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -204,7 +205,7 @@ func (s *Session) sendStep() error {
 func (s *Session) Open(msg, ad []byte, now time.Time) (next *Session, plaintext []byte, err error) {
 	var m message
 	place, ok := s.locate(msg, &m)
-	if !ok || !s.suite.Fits(0, len(ad)) {
+	if !ok || !s.suite.Fits(0, len(ad)) || s.opened == math.MaxUint64 {
 		return nil, nil, ErrOpen
 	}
 	room, err := s.pq.Jump(s.suite.SPQR(), &m.h.PQ)
@@ -316,7 +317,7 @@ func (s *Session) openNext(h *Header, key *kdf.Key, room uint32, now int64) (*Se
 	if h.PN < s.recv.n || h.Key == s.self.public || s.hasPeer && h.Key == s.peer || CheckKey(&h.Key) != nil {
 		return nil, ErrOpen
 	}
-	if !s.hasRecv && h.PN != 0 {
+	if !s.hasRecv && h.PN != 0 || s.received == math.MaxUint64 {
 		return nil, ErrOpen
 	}
 	if limit := s.suite.Limits().MaxSkip; h.PN-s.recv.n > limit || h.N > limit {
