@@ -105,8 +105,15 @@ const importLaw = `
 	internal/transfer                       < internal/node
 
 	api/v1, connectrpc.com/connect          < api/v1/apiv1connect
-	api/v1, api/v1/apiv1connect             < internal/api, internal/cli
-	connectrpc.com/connect                  < internal/api, internal/cli
+	api/v1, api/v1/apiv1connect             < internal/api, internal/client
+	connectrpc.com/connect                  < internal/api, internal/client, internal/cli
+	api/v1, internal/client                 < internal/cli, internal/tui
+	connectrpc.com/connect                  < internal/tui
+	charm.land/bubbletea/v2                 < internal/tui
+	github.com/charmbracelet/ultraviolet    < internal/tui
+	github.com/charmbracelet/x/ansi         < internal/tui
+	github.com/charmbracelet/colorprofile   < internal/tui
+	internal/tui                            < internal/cli
 	identity, media, internal/wire          < internal/api
 	internal/chat, internal/engine          < internal/api
 	internal/node                           < internal/api

@@ -12,18 +12,19 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"kith/internal/client"
 )
 
 // Exit codes, part of the help text.
 const (
-	exitOK         = 0
-	exitFailed     = 1
-	exitUsage      = 2
-	exitNotRunning = 3
-	exitNotFound   = 4
-	exitNotNow     = 5
-	exitLocked     = 6
-	exitTimeout    = 7
+	exitOK       = client.ExitOK
+	exitFailed   = client.ExitFailed
+	exitUsage    = client.ExitUsage
+	exitNotFound = client.ExitNotFound
+	exitNotNow   = client.ExitNotNow
+	exitLocked   = client.ExitLocked
+	exitTimeout  = client.ExitTimeout
 )
 
 const exitHelp = `Exit codes: 0 done, 1 failed, 2 wrong use, 3 no node is running in this home,
@@ -87,15 +88,6 @@ type Local interface {
 	Doctor(ctx context.Context, o DoctorOptions) []Finding
 	Version() string
 }
-
-// Error is an error with a hint and an exit code, for the person.
-type Error struct {
-	Text, Hint string
-	Exit       int
-}
-
-// Error returns the text.
-func (e *Error) Error() string { return e.Text }
 
 // Locked makes the error for a missing or wrong passphrase.
 func Locked(text, hint string) error { return &Error{Text: text, Hint: hint, Exit: exitLocked} }
