@@ -120,7 +120,7 @@ const importLaw = `
 	internal/qr                             < internal/cli, internal/api
 	                                        < internal/door, internal/webui
 	github.com/alecthomas/kong              < internal/cli
-	golang.org/x/term                       < internal/cli
+	golang.org/x/term                       < internal/cli, internal/tui
 
 	*                                       < cmd/kith, internal/sim, internal/vectors, e2e
 	*                                       < ratchet/internal/signalv4, ratchet/oracle, ratchet/mutants

@@ -40,6 +40,7 @@ Examples:
   kith add invite.png               take up an invite
   kith send bob "hello" --file photo.jpg
   kith log bob --follow
+  kith chat                         talk on the whole terminal
   kith react 3f2a 👍                say what you think of a message
   kith delete 3f2a --for-everyone   take back what you said`
 
@@ -124,6 +125,7 @@ type grammar struct {
 	Block    blockCmd    `cmd:"" help:"Take nothing more from a contact, and tell it nothing."`
 	Unblock  unblockCmd  `cmd:"" help:"End a block."`
 	Set      setCmd      `cmd:"" help:"Set what a contact is called and may know."`
+	Chat     chatCmd     `cmd:"" help:"Talk on a whole terminal."`
 	Log      logCmd      `cmd:"" help:"Show a conversation."`
 	Search   searchCmd   `cmd:"" help:"Find messages by words."`
 	Save     saveCmd     `cmd:"" help:"Save the files of a message."`
