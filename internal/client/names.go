@@ -25,8 +25,7 @@ func SafeName(name string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(name, "_"))
-	name = strings.Trim(strings.TrimLeft(name, "."), " ")
-	name = strings.TrimRight(name, ". ")
+	name = strings.Trim(name, ". ")
 	ext := filepath.Ext(name)
 	if len(ext) > 16 {
 		ext = ""
@@ -37,7 +36,7 @@ func SafeName(name string) string {
 	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
 	if device := strings.TrimRight(stem, "0123456789¹²³"); name == "" || stem == "con" || stem == "prn" || stem == "aux" || stem == "nul" ||
 		(device == "com" || device == "lpt") && device != stem {
-		name = "file" + strings.TrimPrefix("-"+name, "-.")
+		name = strings.TrimSuffix("file-"+name, "-")
 	}
 	return name
 }

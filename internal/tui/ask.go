@@ -100,7 +100,7 @@ func ask[T any](m *Model, to panel, f func(ctx context.Context) (T, error)) tea.
 func hinted(err error) string {
 	var e *client.Error
 	if errors.As(err, &e) && e.Hint != "" {
-		return clean(e.Text+"; "+e.Hint, false)
+		return short(e.Text + "; " + e.Hint)
 	}
-	return clean(err.Error(), false)
+	return short(err.Error())
 }

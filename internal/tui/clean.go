@@ -115,13 +115,17 @@ func bounded(s string) string {
 	return b.String()
 }
 
+// short makes what is shown on one line safe: a name, a word, the beginning of a
+// text.
+func short(s string) string { return clean(head(s, maxShort), false) }
+
+// maxShort bounds what is looked at for one line, in bytes.
+const maxShort = 1024
+
 // cleanName makes a file name of others safe to show: no part of it is a path.
 func cleanName(s string) string {
-	return clean(strings.NewReplacer("/", "_", `\`, "_").Replace(head(s, maxNameShown)), false)
+	return short(strings.NewReplacer("/", "_", `\`, "_").Replace(head(s, maxShort)))
 }
-
-// maxNameShown bounds a name before it is cleaned, in bytes.
-const maxNameShown = 1024
 
 // head gives at most n bytes of a text, whole characters of it.
 func head(s string, n int) string {

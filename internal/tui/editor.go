@@ -3,6 +3,8 @@ package tui
 import (
 	"strings"
 	"unicode"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // maxWritten bounds what is being written, in bytes: what a message may have.
@@ -12,6 +14,16 @@ const maxWritten = 64 << 10
 type editor struct {
 	text string
 	at   int // bytes before the place
+
+	drawn rowsOf // what rows found last
+}
+
+// rowsOf are the rows of a text.
+type rowsOf struct {
+	text  string
+	cells cells
+	width int
+	rows  [][2]int
 }
 
 // set replaces everything, with the place behind it.
@@ -19,12 +31,15 @@ func (e *editor) set(s string) { e.text, e.at = s, len(s) }
 
 // insert puts clean text in; it reports whether all of it had room.
 func (e *editor) insert(s string, lines bool) bool {
-	s = clean(strings.ReplaceAll(s, "\r\n", "\n"), lines)
-	room := maxWritten - len(e.text)
-	fitting := head(s, max(0, room))
-	e.text = e.text[:e.at] + fitting + e.text[e.at:]
-	e.at += len(fitting)
-	return len(fitting) == len(s)
+	n := e.before(cells(ansi.GraphemeWidth)) // a mark or joiner belongs to what is before it
+	last := e.text[e.at-n : e.at]
+	room := max(0, maxWritten-len(e.text)+n)
+	whole := len(s) <= 2*maxWritten
+	s = clean(last+head(s, 2*maxWritten), lines) // what is left out may make it shorter
+	fitting := head(s, room)
+	e.text = e.text[:e.at-n] + fitting + e.text[e.at:]
+	e.at += len(fitting) - n
+	return whole && len(fitting) == len(s)
 }
 
 // before gives the length of the character before the place.
@@ -118,10 +133,17 @@ func (e *editor) key(k string, c cells) bool {
 }
 
 // rows are the lines as they are drawn, w cells wide: where each begins and ends.
-func (e *editor) rows(c cells, w int) (rows [][2]int) {
+func (e *editor) rows(c cells, w int) [][2]int {
+	if d := &e.drawn; d.rows == nil || d.text != e.text || d.cells != c || d.width != w {
+		*d = rowsOf{e.text, c, w, split(e.text, c, w)}
+	}
+	return e.drawn.rows
+}
+
+func split(text string, c cells, w int) (rows [][2]int) {
 	start, width := 0, 0
-	for i := 0; i < len(e.text); {
-		cluster, n := c.first(e.text[i:])
+	for i := 0; i < len(text); {
+		cluster, n := c.first(text[i:])
 		switch {
 		case cluster == "\n":
 			rows = append(rows, [2]int{start, i})
@@ -134,7 +156,7 @@ func (e *editor) rows(c cells, w int) (rows [][2]int) {
 		}
 		i += len(cluster)
 	}
-	return append(rows, [2]int{start, len(e.text)})
+	return append(rows, [2]int{start, len(text)})
 }
 
 // row is the line the place is in, and the cell.

@@ -82,7 +82,10 @@ func (m *Model) haveEvents(f fed) tea.Cmd {
 		m.away = true
 		return tea.Batch(append(cmds, m.wait(tickRetry, retryAfter))...)
 	}
-	return tea.Batch(append(cmds, f.from.next)...)
+	if f.from != nil {
+		cmds = append(cmds, f.from.next)
+	}
+	return tea.Batch(cmds...)
 }
 
 func (m *Model) event(w *apiv1.WatchResponse) tea.Cmd {

@@ -33,11 +33,11 @@ func (m *Model) haveConversations(r conversations) tea.Cmd {
 	case first:
 		m.seq = r.r.GetSeq()
 		if m.Contact != "" {
-			return tea.Batch(m.show(m.Contact), m.follow())
+			return tea.Batch(m.show(m.Contact), m.watch())
 		}
-		return m.follow()
+		return m.watch()
 	case back: // what happened meanwhile follows from the last event seen
-		return m.follow()
+		return m.watch()
 	}
 	return nil
 }
@@ -96,9 +96,9 @@ func (m *Model) haveSaved(r saved) {
 	case r.err != nil:
 		m.failed(r.err)
 	case len(r.paths) == 1:
-		m.say("saved as " + clean(r.paths[0], false))
+		m.say("saved as " + short(r.paths[0]))
 	default:
-		m.say(fmt.Sprintf("saved %d files, the first as %s", len(r.paths), clean(r.paths[0], false)))
+		m.say(fmt.Sprintf("saved %d files, the first as %s", len(r.paths), short(r.paths[0])))
 	}
 }
 

@@ -35,7 +35,7 @@ func (m *Model) list(w, h int) []string {
 
 func (m *Model) row(conv *conversation, w int) []string {
 	c, one := m.term.cells, conv.contact
-	mark, name := " ", clean(one.GetName(), false)
+	mark, name := " ", short(one.GetName())
 	chosen := conv.account() == m.chosen
 	if chosen {
 		mark = accent.Styled("▌")
@@ -99,15 +99,15 @@ func (m *Model) summary(conv *conversation) string {
 	case conv.contact.GetState() == "pending":
 		return "pending until that device answers"
 	case conv.contact.GetState() == "refused":
-		return "refused: the invite is " + clean(conv.contact.GetReason(), false)
+		return "refused: the invite is " + short(conv.contact.GetReason())
 	case one == nil:
 		return ""
 	case one.GetNotice() != "":
-		return "— " + clean(head(one.GetNotice(), maxNameShown), false)
+		return "— " + short(one.GetNotice())
 	case one.GetDeleted():
 		return who + "deleted"
 	case one.GetText() != "":
-		return who + clean(head(one.GetText(), maxNameShown), false)
+		return who + short(one.GetText())
 	case len(one.GetMedia()) > 0:
 		return who + "▤ " + cleanName(one.GetMedia()[0].GetName())
 	}

@@ -90,7 +90,7 @@ func (m *Model) draw(one *apiv1.Message, k blockKey) (lines []string) {
 			style = mineName
 		}
 		when := " " + m.at(one).Format("15:04")
-		lines = append(lines, style.Styled(c.cut(clean(one.GetFrom(), false), w-len(when)))+faint.Styled(when))
+		lines = append(lines, style.Styled(c.cut(short(one.GetFrom()), w-len(when)))+faint.Styled(when))
 	}
 	return append(lines, m.body(one, k)...)
 }
@@ -161,14 +161,14 @@ func state(one *apiv1.Message) string {
 	case one.GetState() == "boxed":
 		words = append(words, fmt.Sprintf("boxed %d/%d", one.GetBoxedOn(), one.GetBoxedOf()))
 	default:
-		words = append(words, clean(one.GetState(), false))
+		words = append(words, short(one.GetState()))
 	}
 	return strings.Join(words, ", ")
 }
 
 // quoted is a message in the words of one that answers it.
 func quoted(q *apiv1.Quote) string {
-	who := clean(q.GetFrom(), false)
+	who := short(q.GetFrom())
 	switch {
 	case !q.GetHere():
 		return "a message that is not here"
@@ -179,13 +179,13 @@ func quoted(q *apiv1.Quote) string {
 	case q.GetText() == "":
 		return fmt.Sprintf("%s: %d files", who, q.GetMedia())
 	}
-	return who + ": " + clean(head(q.GetText(), maxNameShown), false)
+	return who + ": " + short(q.GetText())
 }
 
 func reactions(one *apiv1.Message) string {
 	var words []string
 	for _, r := range one.GetReactions() {
-		words = append(words, clean(head(r.GetEmoji(), 64), false)+" "+clean(r.GetWho(), false))
+		words = append(words, short(r.GetEmoji())+" "+short(r.GetWho()))
 	}
 	return strings.Join(words, "  ")
 }
@@ -198,7 +198,7 @@ func (m *Model) attachment(a *apiv1.Media, c cells, w int) string {
 	case "waiting", "fetching":
 		tail += fmt.Sprintf("  %s %s %d%%", a.GetState(), bar(a.GetHave(), a.GetSize(), 8), share(a.GetHave(), a.GetSize()))
 	default:
-		tail += "  " + clean(head(a.GetState(), 64), false)
+		tail += "  " + short(a.GetState())
 	}
 	return c.cut(accent.Styled("▤ "+c.cut(cleanName(a.GetName()), max(8, w-2-c.width(tail))))+faint.Styled(tail), w)
 }

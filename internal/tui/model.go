@@ -52,7 +52,8 @@ type Model struct {
 	focus  focus
 	panel  panel // what covers the conversation; nil: nothing
 
-	seq     uint64 // of the last event seen
+	watch   func() tea.Cmd // begins to follow what happens
+	seq     uint64         // of the last event seen
 	loaded  bool
 	away    bool // the node does not answer
 	blurred bool // the person looks at another window
@@ -82,8 +83,10 @@ type note struct {
 // ends with ctx.
 func New(ctx context.Context, o Options) *Model {
 	ctx, stop := context.WithCancel(ctx)
-	return &Model{ctx: ctx, stop: stop, Options: o, now: o.Now(), w: 80, h: 24,
+	m := &Model{ctx: ctx, stop: stop, Options: o, now: o.Now(), w: 80, h: 24,
 		ticking: map[tick]bool{}, shots: newPictures(), term: terminal{colours: true}}
+	m.watch = m.follow
+	return m
 }
 
 // Init asks for what is shown first.
@@ -102,7 +105,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (m *Model) handle(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.w, m.h = msg.Width, msg.Height
+		m.w, m.h = max(1, msg.Width), max(1, msg.Height)
 		if p, ok := m.panel.(*viewer); ok {
 			return p.ask(m)
 		}

@@ -33,7 +33,7 @@ func (still) answered(*Model, answer) tea.Cmd { return nil }
 // written is embedded by panels with a line to write in.
 type written struct{ field editor }
 
-func (w *written) paste(_ *Model, text string)   { w.field.insert(text, false) }
+func (w *written) paste(_ *Model, text string)   { w.field.insert(head(text, maxShort), false) }
 func (*written) answered(*Model, answer) tea.Cmd { return nil }
 func (w *written) write(m *Model, k tea.KeyPressMsg) {
 	if k.Text != "" && !k.Mod.Contains(tea.ModCtrl) && !k.Mod.Contains(tea.ModAlt) {
@@ -46,13 +46,11 @@ func (w *written) write(m *Model, k tea.KeyPressMsg) {
 // line draws the field behind a word, scrolled so that the cursor is seen.
 func (w *written) line(c cells, word string, width int) (string, int) {
 	room := max(1, width-c.width(word)-1)
-	before := w.field.text[:w.field.at]
 	from := 0
-	for c.width(before[from:]) >= room {
-		cluster, _ := c.first(before[from:])
-		from += len(cluster)
+	for start := w.field.rows(c, room); len(start) > 0 && start[0][1] < w.field.at; start = start[1:] {
+		from = start[0][1] // whole rows are scrolled away
 	}
-	return c.cut(word+w.field.text[from:], width), c.width(word) + c.width(before[from:])
+	return c.cut(word+w.field.text[from:], width), c.width(word) + c.width(w.field.text[from:w.field.at])
 }
 
 // close ends what covers the conversation.

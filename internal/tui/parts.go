@@ -21,7 +21,7 @@ func (m *Model) head(w int) string {
 	case one.GetBlocked():
 		add(bad.Styled("blocked"))
 	case one.GetState() == "refused":
-		add(bad.Styled("refused: the invite is " + clean(one.GetReason(), false)))
+		add(bad.Styled("refused: the invite is " + short(one.GetReason())))
 	case one.GetState() == "pending":
 		add(warning.Styled("pending"))
 	case one.GetOnline():
@@ -38,7 +38,7 @@ func (m *Model) head(w int) string {
 		add(warning.Styled(s))
 	}
 	right := "  " + strings.Join(words, faint.Styled(" · "))
-	name := strong.Styled(c.cut(clean(one.GetName(), false), max(4, w-c.width(right))))
+	name := strong.Styled(c.cut(short(one.GetName()), max(4, w-c.width(right))))
 	return c.fit(name+right, w)
 }
 
@@ -74,6 +74,9 @@ func (m *Model) foot() foot {
 	}
 	w := m.paneWidth()
 	f := foot{lines: m.ruled(w)}
+	if text := m.below(); text != "" {
+		f.lines = []string{warning.Styled(m.term.cells.centre(text, "─", w))}
+	}
 	if m.panel != nil && m.panel.low() {
 		body, at := m.panel.view(m, w, 2)
 		if at != nil {
@@ -97,22 +100,26 @@ func (m *Model) foot() foot {
 	return f
 }
 
+// below says that there is more than what is shown.
+func (m *Model) below() string {
+	switch {
+	case m.line.below > 0:
+		return fmt.Sprintf(" ↓ %d new; PgDn ", m.line.below)
+	case m.line.later:
+		return " ↓ more; PgDn "
+	}
+	return ""
+}
+
 // context is what the text being written belongs to: an answer, an edit, files.
 func (m *Model) context(conv *conversation, w int) (lines []string) {
 	c, d := m.term.cells, &conv.draft
-	if m.line.below > 0 || m.line.later {
-		text := "↓ there is more below; End"
-		if m.line.below > 0 {
-			text = fmt.Sprintf("↓ %d new below; End", m.line.below)
-		}
-		lines = append(lines, warning.Styled(c.cut(text, w)))
-	}
 	switch {
 	case d.edit != nil:
-		lines = append(lines, warning.Styled(c.cut("editing: "+clean(head(d.edit.GetText(), maxNameShown), false), w)))
+		lines = append(lines, warning.Styled(c.cut("editing: "+short(d.edit.GetText()), w)))
 	case d.reply != nil:
-		who := clean(d.reply.GetFrom(), false)
-		lines = append(lines, accent.Styled(c.cut("answering "+who+": "+clean(head(d.reply.GetText(), maxNameShown), false), w)))
+		who := short(d.reply.GetFrom())
+		lines = append(lines, accent.Styled(c.cut("answering "+who+": "+short(d.reply.GetText()), w)))
 	}
 	const most = 3
 	for i, u := range d.files {

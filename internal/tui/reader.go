@@ -22,7 +22,7 @@ type reader struct {
 func newReader(one *apiv1.Message) *reader { return &reader{one: one} }
 
 func (p *reader) title(m *Model) string {
-	return clean(p.one.GetFrom(), false) + " " + m.at(p.one).Format("2 January 2006 15:04")
+	return short(p.one.GetFrom()) + " " + m.at(p.one).Format("2 January 2006 15:04")
 }
 
 func (*reader) keys() string { return "↑↓ PgUp PgDn scroll  Esc back" }

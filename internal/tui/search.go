@@ -26,7 +26,7 @@ func newSearch(m *Model) *search { return &search{here: m.open() != nil} }
 
 func (p *search) title(m *Model) string {
 	if c := m.open(); p.here && c != nil {
-		return "Search with " + clean(c.contact.GetName(), false)
+		return "Search with " + short(c.contact.GetName())
 	}
 	return "Search everywhere"
 }
@@ -126,10 +126,10 @@ func (p *search) row(m *Model, one *apiv1.Message, chosen bool, w int) []string 
 	if chosen {
 		mark = accent.Styled("▌ ")
 	}
-	who := clean(one.GetFrom(), false)
+	who := short(one.GetFrom())
 	if one.GetMine() {
-		who += " to " + clean(one.GetContact(), false)
+		who += " to " + short(one.GetContact())
 	}
 	return []string{mark + c.ends(strong.Styled(who), faint.Styled(m.at(one).Format(" 2 Jan 2006 15:04")), w-2),
-		mark + c.cut(clean(head(one.GetText(), maxNameShown), false), w-2)}
+		mark + c.cut(short(one.GetText()), w-2)}
 }

@@ -55,12 +55,12 @@ func (p *verification) view(m *Model, w, _ int) (lines []string, cur *point) {
 		return []string{"…"}, nil
 	}
 	c := m.term.cells
-	name := clean(p.r.GetContact().GetName(), false)
+	name := short(p.r.GetContact().GetName())
 	for _, l := range c.wrap(name+" must see the same number. Compare it in person or on a call; if it differs, somebody is between you.", w) {
 		lines = append(lines, l)
 	}
 	lines = append(lines, "")
-	groups := strings.Fields(clean(head(p.r.GetSafetyNumber(), maxNameShown), false))
+	groups := strings.Fields(short(p.r.GetSafetyNumber()))
 	for i := 0; i < len(groups); i += 4 {
 		lines = append(lines, strong.Styled(c.cut("  "+strings.Join(groups[i:min(len(groups), i+4)], " "), w)))
 	}

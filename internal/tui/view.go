@@ -85,7 +85,8 @@ func (m *Model) screen() (lines []string, cur *point) {
 	for i := range lines {
 		lines[i] = c.fit(lines[i], m.w)
 	}
-	return append(lines[:min(len(lines), h)], m.status(m.w)), cur
+	lines = append(lines[:min(len(lines), h)], m.status(m.w))
+	return lines[:min(len(lines), m.h)], cur
 }
 
 // pane is the conversation, or what covers it.

@@ -163,7 +163,9 @@ func (t *timeline) add(one *apiv1.Message) {
 	case t.later:
 		t.below++
 	default:
-		t.messages = append(t.messages, one)
+		if t.messages = append(t.messages, one); t.anchor != "" {
+			t.below++
+		}
 		if t.anchor == "" && len(t.messages) > maxWindow+pageSize {
 			t.trimTop()
 			t.forget()
