@@ -22,7 +22,7 @@ func newReact(one *apiv1.Message) *react { return &react{one: one} }
 
 func (*react) title(*Model) string { return "React" }
 func (*react) low() bool           { return true }
-func (*react) keys() string        { return "1–8 choose, or write one and Enter  0 take it back  Esc back" }
+func (*react) keys() string        { return "Esc back  1–8 choose, or write one and Enter  0 take it back" }
 
 func (p *react) view(m *Model, w, _ int) ([]string, *point) {
 	var row strings.Builder
@@ -111,9 +111,9 @@ func (*prompt) low() bool             { return true }
 
 func (p *prompt) keys() string {
 	if p.save != nil {
-		return "Enter save  Tab complete  Esc back"
+		return "Esc back  Enter save  Tab complete"
 	}
-	return "Enter send  Alt+Enter send with place and camera in it  Tab complete  Esc back"
+	return "Esc back  Enter send  Tab complete  Alt+Enter send with place and camera left in it"
 }
 
 func (p *prompt) view(m *Model, w, _ int) ([]string, *point) {

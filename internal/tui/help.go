@@ -44,7 +44,7 @@ var helpText = []struct{ keys, does string }{
 }
 
 func (*help) title(*Model) string { return "Help" }
-func (*help) keys() string        { return "↑↓ scroll  Esc back" }
+func (*help) keys() string        { return "Esc back  ↑↓ scroll" }
 
 func (p *help) view(m *Model, w, h int) ([]string, *point) {
 	var lines []string

@@ -110,7 +110,7 @@ func TestHostile_everySizeHoldsItsLines(t *testing.T) {
 }
 
 func TestClean_keepsWhatPeopleWrite(t *testing.T) {
-	for _, text := range []string{"plain", "two\nlines", "世界 ✓ “quotes”", "👨‍👩‍👧‍👦 family", "👩🏽‍🚀", "🇩🇪🇫🇷", "❤️", "नमस्ते", "สวัสดี", "می‌خواهم", "שָׁלוֹם", "e\u0301 is é", "Zalgo\u0301\u0302 a bit"} {
+	for _, text := range []string{"plain", "two\nlines", "世界 ✓ “quotes”", "👨\u200d👩\u200d👧\u200d👦 family", "👩🏽\u200d🚀", "🇩🇪🇫🇷", "❤️", "नमस्ते", "สวัสดี", "می\u200cخواهم", "שָׁלוֹם", "e\u0301 is é", "Zalgo\u0301\u0302 a bit"} {
 		if got := clean(text, true); got != text {
 			t.Errorf("%q became %q", text, got)
 		}

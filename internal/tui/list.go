@@ -44,7 +44,7 @@ func (m *Model) row(conv *conversation, w int) []string {
 	if chosen && m.focus == onList {
 		style = reversed
 	}
-	first := presence(one) + " " + style.Styled(c.cut(name, max(1, w-12)))
+	first := m.presence(one) + " " + style.Styled(c.cut(name, max(1, w-12)))
 	if one.GetVerified() {
 		first += " " + good.Styled("✓")
 	}
@@ -57,7 +57,7 @@ func (m *Model) row(conv *conversation, w int) []string {
 }
 
 // presence is one sign: there, away, or not yet a contact one can talk with.
-func presence(one *apiv1.Contact) string {
+func (m *Model) presence(one *apiv1.Contact) string {
 	switch {
 	case one.GetBlocked():
 		return bad.Styled("⊘")
@@ -65,7 +65,7 @@ func presence(one *apiv1.Contact) string {
 		return bad.Styled("✗")
 	case one.GetState() == "pending":
 		return warning.Styled("?")
-	case one.GetOnline():
+	case one.GetOnline() && !m.away:
 		return good.Styled("●")
 	}
 	return faint.Styled("○")

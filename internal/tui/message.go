@@ -14,6 +14,7 @@ const (
 	// and maxLines how many lines of it are drawn there; Enter shows more.
 	maxShown = 16 << 10
 	maxLines = 20
+	maxWidth = 110 // cells of a line: longer ones are hard to read
 	// together is how close two messages of one person share her name.
 	together = 5 * time.Minute
 	indent   = "  "
@@ -40,7 +41,7 @@ type blockKey struct {
 func (m *Model) block(i int) *block {
 	t := &m.line
 	one := t.messages[i]
-	k := blockKey{width: m.paneWidth() - 2, method: m.term.cells, new: one.GetId() == t.unread,
+	k := blockKey{width: min(m.paneWidth()-2, maxWidth), method: m.term.cells, new: one.GetId() == t.unread,
 		shots: m.shots.came[one.GetId()], thumb: m.thumbRows()}
 	k.day, k.name = m.marks(i)
 	if b := t.blocks[one.GetId()]; b != nil && b.of == one && b.key == k {

@@ -24,6 +24,7 @@ func (m *Model) head(w int) string {
 		add(bad.Styled("refused: the invite is " + short(one.GetReason())))
 	case one.GetState() == "pending":
 		add(warning.Styled("pending"))
+	case m.away: // nobody knows
 	case one.GetOnline():
 		add(good.Styled("online"))
 	default:
@@ -170,9 +171,9 @@ func (m *Model) hint() string {
 	}
 	switch m.focus {
 	case onList:
-		return "Enter open  / search  v verify  ? help  q leave"
+		return "? help  Enter open  / search  v verify  q leave"
 	case onTimeline:
-		return "r answer  e edit  a react  d delete  s save  Enter open  ? help  Esc back"
+		return "? help  Esc back  r answer  e edit  a react  d delete  s save  Enter open"
 	}
-	return "Enter send  Alt+Enter line  Ctrl+O file  ↑ messages  F1 help"
+	return "F1 help  Enter send  Alt+Enter line  Ctrl+O file  ↑ messages"
 }

@@ -230,14 +230,14 @@ func TestKitty_dataComesInPieces(t *testing.T) {
 	if len(parts) < 2 {
 		t.Fatalf("%d pieces", len(parts))
 	}
-	var all string
+	var all strings.Builder
 	for i, p := range parts {
 		if len(p[2]) > chunk || strings.Contains(p[1], "m=1") != (i < len(parts)-1) {
 			t.Errorf("piece %d of %d is %q and %d bytes", i, len(parts), p[1], len(p[2]))
 		}
-		all += p[2]
+		all.WriteString(p[2])
 	}
-	file, err := base64.StdEncoding.DecodeString(all)
+	file, err := base64.StdEncoding.DecodeString(all.String())
 	if _, decodeErr := png.Decode(bytes.NewReader(file)); err != nil || decodeErr != nil {
 		t.Error(err, decodeErr)
 	}

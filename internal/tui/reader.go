@@ -25,7 +25,7 @@ func (p *reader) title(m *Model) string {
 	return short(p.one.GetFrom()) + " " + m.at(p.one).Format("2 January 2006 15:04")
 }
 
-func (*reader) keys() string { return "↑↓ PgUp PgDn scroll  Esc back" }
+func (*reader) keys() string { return "Esc back  ↑↓ PgUp PgDn scroll" }
 
 func (p *reader) view(m *Model, w, h int) ([]string, *point) {
 	if p.width != w {

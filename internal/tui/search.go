@@ -32,7 +32,7 @@ func (p *search) title(m *Model) string {
 }
 
 func (*search) low() bool    { return false }
-func (*search) keys() string { return "Enter search, then jump  ↑↓ choose  Tab where  Esc back" }
+func (*search) keys() string { return "Esc back  Enter search, jump  ↑↓ choose  Tab where" }
 
 func (p *search) key(m *Model, k tea.KeyPressMsg) tea.Cmd {
 	switch k.String() {

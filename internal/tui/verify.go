@@ -48,7 +48,7 @@ func (p *verification) answered(m *Model, a answer) tea.Cmd {
 }
 
 func (*verification) title(*Model) string { return "Safety number" }
-func (*verification) keys() string        { return "m they are the same  u take it back  Esc back" }
+func (*verification) keys() string        { return "Esc back  m the same  u take it back" }
 
 func (p *verification) view(m *Model, w, _ int) (lines []string, cur *point) {
 	if p.r == nil {
@@ -56,9 +56,7 @@ func (p *verification) view(m *Model, w, _ int) (lines []string, cur *point) {
 	}
 	c := m.term.cells
 	name := short(p.r.GetContact().GetName())
-	for _, l := range c.wrap(name+" must see the same number. Compare it in person or on a call; if it differs, somebody is between you.", w) {
-		lines = append(lines, l)
-	}
+	lines = append(lines, c.wrap(name+" must see the same number. Compare it in person or on a call; if it differs, somebody is between you.", w)...)
 	lines = append(lines, "")
 	groups := strings.Fields(short(p.r.GetSafetyNumber()))
 	for i := 0; i < len(groups); i += 4 {

@@ -64,7 +64,7 @@ func (p *viewer) answered(m *Model, a answer) tea.Cmd {
 }
 
 func (p *viewer) title(*Model) string { return cleanName(p.one.GetMedia()[p.index].GetName()) }
-func (*viewer) keys() string          { return "s save  Esc back" }
+func (*viewer) keys() string          { return "Esc back  s save" }
 
 func (p *viewer) view(m *Model, w, h int) ([]string, *point) {
 	switch {
