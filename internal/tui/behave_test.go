@@ -160,6 +160,42 @@ func TestSearch_jump(t *testing.T) {
 	s.asked("search", `search "text-" in "kith1bob" from 50`)
 }
 
+func TestSearch_jumpToWhatIsGone(t *testing.T) {
+	f := withBob(50)
+	s := begin(t, f, 80, 24, "kith1bob")
+	s.hold = true
+	s.run(s.m.showAround("kith1bob", "gone"))
+	s.hold = false
+	s.send(logged{account: "kith1bob", want: place{around: "gone"}, err: errors.New("no message gone")})
+	s.shows("no message gone", "text-50.")
+}
+
+func TestSearch_pageWithoutItsMessage(t *testing.T) {
+	f := withBob(2000)
+	s := begin(t, f, 80, 24, "kith1bob")
+	s.hold = true
+	s.run(s.m.showAround("kith1bob", "gone"))
+	s.hold = false
+	s.node.took("")
+	s.send(logged{account: "kith1bob", want: place{around: "gone"}, r: &apiv1.LogResponse{Messages: f.logs["kith1bob"][100:200], Earlier: true, Later: true}})
+	s.shows("that message is not here", "text-200.")
+	if got := s.node.took("log"); len(got) > 1 {
+		t.Errorf("it runs to the end by itself: %d pages", len(got))
+	}
+}
+
+func TestFollow_asksAgainForWhatCouldNotBeHad(t *testing.T) {
+	f := withBob(3)
+	s := begin(t, f, 80, 24, "")
+	f.fail = errors.New("gone")
+	s.press("enter")
+	s.send(fed{ended: true})
+	s.hides("text-3.  delivered")
+	f.fail = nil
+	s.send(tickRetry)
+	s.shows("text-3.  delivered")
+}
+
 func TestKeys_whatIsDoneToMessages(t *testing.T) {
 	s := begin(t, withBob(3), 80, 24, "kith1bob")
 	own, hers := fmt.Sprintf("%032x", 3), fmt.Sprintf("%032x", 2)

@@ -78,6 +78,9 @@ func (m *Model) haveEvents(f fed) tea.Cmd {
 	if len(f.events) > 0 {
 		m.sort()
 	}
+	if m.ctx.Err() != nil {
+		return nil // the person leaves
+	}
 	if f.ended {
 		m.away = true
 		return tea.Batch(append(cmds, m.wait(tickRetry, retryAfter))...)

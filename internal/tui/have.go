@@ -37,9 +37,19 @@ func (m *Model) haveConversations(r conversations) tea.Cmd {
 		}
 		return m.watch()
 	case back: // what happened meanwhile follows from the last event seen
-		return m.watch()
+		return tea.Batch(m.watch(), m.again())
 	}
 	return nil
+}
+
+// again asks for what could not be had while the node was away.
+func (m *Model) again() tea.Cmd {
+	m.line.stuck = false
+	if m.line.account == "" || len(m.line.messages) > 0 {
+		return nil
+	}
+	m.line.loading, m.line.wanted = true, place{}
+	return m.askLog(m.line.account, place{})
 }
 
 // haveContacts takes in who is there.
@@ -53,15 +63,18 @@ func (m *Model) haveContacts(r contacts) {
 }
 
 // haveLog takes in a page of a conversation, unless another was opened since.
-func (m *Model) haveLog(r logged) {
+func (m *Model) haveLog(r logged) tea.Cmd {
 	if r.account != m.line.account || r.want != m.line.wanted {
-		return
+		return nil
 	}
 	m.line.wanted, m.line.loading = place{}, false
 	if r.err != nil {
-		m.line.stuck = true
 		m.failed(r.err)
-		return
+		if r.want.around != "" { // it is gone: what is there instead
+			return m.show(r.account)
+		}
+		m.line.stuck = true
+		return nil
 	}
 	unread := 0
 	if c := m.open(); c != nil {
@@ -69,6 +82,7 @@ func (m *Model) haveLog(r logged) {
 	}
 	m.line.take(r.want, r.r, unread, m.tall())
 	m.line.catchUp(r.r.GetSeq())
+	return nil
 }
 
 // haveMessage takes in one message again.

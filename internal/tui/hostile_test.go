@@ -166,20 +166,23 @@ func TestClean_bounds(t *testing.T) {
 }
 
 func TestHostile_longTextIsCutAndCanBeRead(t *testing.T) {
-	f := withBob(2)
-	var lines []string
-	for i := range 3000 {
-		lines = append(lines, fmt.Sprintf("line-%d.", i))
+	for _, n := range []int{25, 3000} {
+		f := withBob(2)
+		var lines []string
+		for i := range n {
+			lines = append(lines, fmt.Sprintf("line-%d.", i))
+		}
+		f.logs["kith1bob"][0].Text = strings.Join(lines, "\n")
+		last := lines[n-1]
+		s := begin(t, f, 80, 40, "kith1bob")
+		s.shows("line-0.", "in all; Enter shows it")
+		s.hides("line-20.", last)
+		s.press("up", "up", "enter")
+		s.press("end")
+		s.shows(last)
+		s.press("esc")
+		s.hides(last)
 	}
-	f.logs["kith1bob"][0].Text = strings.Join(lines, "\n")
-	s := begin(t, f, 80, 40, "kith1bob")
-	s.shows("line-0.", "in all; Enter shows it")
-	s.hides("line-20.")
-	s.press("up", "up", "enter")
-	s.press("end")
-	s.shows("line-2999.")
-	s.press("esc")
-	s.hides("line-2999.")
 }
 
 func FuzzClean(f *testing.F) {

@@ -11,8 +11,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	name := k.String()
 	switch name {
 	case "ctrl+c":
-		m.stop()
-		return tea.Quit
+		return m.leave()
 	case "ctrl+z":
 		return tea.Suspend
 	}
@@ -47,6 +46,12 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		}
 	}
 	return nil
+}
+
+// leave ends it, and has the terminal forget what pictures it was given.
+func (m *Model) leave() tea.Cmd {
+	m.stop()
+	return tea.Sequence(tea.Raw(m.shots.takeBack()), tea.Quit)
 }
 
 // turn moves the focus.
@@ -121,8 +126,7 @@ func (m *Model) listKey(name string) tea.Cmd {
 			m.to(onCompose)
 		}
 	case "q":
-		m.stop()
-		return tea.Quit
+		return m.leave()
 	}
 	if at >= 0 && at < len(m.convs) {
 		m.chosen = m.convs[at].account()

@@ -28,6 +28,7 @@ func (m *Model) give(s *shot, cols, rows int) tea.Cmd {
 	s.cols = min(cols, max(1, (size.X+p.X-1)/p.X))
 	s.rows = min(rows, max(1, (size.Y+p.Y-1)/p.Y))
 	s.id = m.shots.next
+	m.shots.highest = max(m.shots.highest, s.id)
 	if m.shots.next++; m.shots.next > lastShot {
 		m.shots.next = firstShot
 	}
@@ -38,6 +39,15 @@ func (m *Model) give(s *shot, cols, rows int) tea.Cmd {
 		return nil
 	}
 	return tea.Raw(data)
+}
+
+// takeBack has the terminal forget the pictures it was given.
+func (p *pictures) takeBack() string {
+	var b strings.Builder
+	for id := firstShot; id <= p.highest; id++ {
+		fmt.Fprintf(&b, "\x1b_Ga=d,d=I,q=2,i=%d\x1b\\", id)
+	}
+	return b.String()
 }
 
 // kittyData is a picture for kitty's protocol, in pieces terminals take.

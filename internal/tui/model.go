@@ -105,10 +105,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (m *Model) handle(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.w, m.h = max(1, msg.Width), max(1, msg.Height)
-		if p, ok := m.panel.(*viewer); ok {
-			return p.ask(m)
-		}
+		return m.resized(msg.Width, msg.Height)
 	case tea.KeyPressMsg:
 		return m.key(msg)
 	case tea.PasteMsg:
@@ -124,7 +121,7 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 	case contacts:
 		m.haveContacts(msg)
 	case logged:
-		m.haveLog(msg)
+		return m.haveLog(msg)
 	case fetched:
 		m.haveMessage(msg)
 	case fed:
@@ -143,6 +140,20 @@ func (m *Model) handle(msg tea.Msg) tea.Cmd {
 		return msg.to.answered(m, msg)
 	default:
 		return m.term.hear(m, msg)
+	}
+	return nil
+}
+
+// resized draws for another size; pictures are asked for again if theirs is
+// another, too.
+func (m *Model) resized(w, h int) tea.Cmd {
+	before := m.thumbPixels()
+	m.w, m.h = max(1, w), max(1, h)
+	if m.thumbPixels() != before {
+		m.shots.drop(m.line.blocks)
+	}
+	if p, ok := m.panel.(*viewer); ok {
+		return p.ask(m)
 	}
 	return nil
 }

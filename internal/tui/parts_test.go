@@ -115,7 +115,8 @@ func claims(w, h uint32, depth, kind byte) []byte {
 	head = append(head, depth, kind, 0, 0, 0)
 	b := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d")
 	b = append(b, head...)
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(head))
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(head))
+	return append(b, "\x00\x00\x00\x20IDAT\x78\x9c"...) // whoever decodes it has made room by now
 }
 
 func TestPicture_saysItsSizeBeforeItIsDecoded(t *testing.T) {
@@ -138,6 +139,9 @@ func TestPicture_saysItsSizeBeforeItIsDecoded(t *testing.T) {
 		if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20 {
 			t.Errorf("%s: it took %d bytes", name, took)
 		}
+	}
+	if fits(image.Config{ColorModel: color.NRGBAModel, Width: 1<<31 - 1, Height: 1<<31 - 1}) == nil {
+		t.Error("the largest there is, is taken")
 	}
 	if fits(image.Config{ColorModel: color.YCbCrModel, Width: 4032, Height: 3024}) != nil {
 		t.Error("a photo of 12 megapixels is refused")
@@ -212,10 +216,35 @@ func TestKitty_picturesStandInTheText(t *testing.T) {
 	if !placeholder.MatchString(s.m.View().Content) {
 		t.Error("no placeholders on the page of its own")
 	}
+	if back := s.m.shots.takeBack(); strings.Count(back, "\x1b_Ga=d,d=I") != s.m.shots.next-firstShot {
+		t.Errorf("the terminal keeps pictures: %q", back)
+	}
 }
 
 // placeholder is the corner of a picture, with its number.
 var placeholder = regexp.MustCompile("\x1b\\[38;5;(1[6-9]|[2-9][0-9])m\U0010EEEE\u0305\u0305\U0010EEEE\u0305\u030D")
+
+// TestPictures_anotherSizeMeanwhile: an answer in a size that is wanted no more
+// neither counts nor keeps the picture from being asked for.
+func TestPictures_anotherSizeMeanwhile(t *testing.T) {
+	f := withBob(1)
+	f.logs["kith1bob"][0].Media = []*apiv1.Media{{Name: "p.png", Type: "image/png", State: "stored", Size: 10}}
+	s := begin(t, f, 80, 24, "")
+	s.press("enter")
+	s.shows("▀")
+	s.hold, s.held = true, nil
+	s.send(tea.WindowSizeMsg{Width: 100, Height: 40})
+	s.hides("▀")
+	first := firstOf(s.held)
+	s.held = nil
+	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	second := firstOf(s.held)
+	s.hold = false
+	s.send(first)
+	s.hides("▀")
+	s.send(second)
+	s.shows("▀")
+}
 
 func TestKitty_dataComesInPieces(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(0, 0, 200, 200))
@@ -272,7 +301,8 @@ func TestTerminal_wayOfPictures(t *testing.T) {
 		}
 	}
 	s := begin(t, withBob(1), 80, 24, "")
-	s.send(uv.CellSizeEvent{Width: 1 << 20, Height: 1 << 20})
+	s.send(uv.CellSizeEvent{Width: 1 << 20, Height: 16})
+	s.send(uv.CellSizeEvent{Width: 8, Height: 1 << 20})
 	if s.m.term.pixels() != image.Pt(8, 16) {
 		t.Error("a terminal may say that its cells are of any size")
 	}

@@ -23,6 +23,8 @@ type pictures struct {
 	all  map[shotKey]*shot
 	came map[string]int // for each message how many times one came
 	next int            // number of the next that is given to the terminal
+
+	highest int // number that was given; 0: none
 }
 
 type shotKey struct {
@@ -36,6 +38,8 @@ type shot struct {
 	id   int         // by which the terminal knows it, with placeholders; 0: not given
 	cols int         // cells it stands on there
 	rows int
+
+	within image.Point // what was asked for
 }
 
 func newPictures() pictures {
@@ -53,9 +57,10 @@ func (p *pictures) drop(blocks map[string]*block) {
 
 // drawn is a picture that was asked for.
 type drawn struct {
-	key shotKey
-	img image.Image
-	err error
+	key    shotKey
+	within image.Point // what was asked for
+	img    image.Image
+	err    error
 }
 
 // wantPictures asks for one that is shown and not here, one at a time.
@@ -77,8 +82,9 @@ func (m *Model) wantPictures() tea.Cmd {
 			if len(m.shots.all) >= maxShots {
 				m.shots.drop(m.line.blocks)
 			}
-			m.shots.all[key] = &shot{id: asking}
-			return m.askPicture(key, m.thumbPixels())
+			s := &shot{id: asking, within: m.thumbPixels()}
+			m.shots.all[key] = s
+			return m.askPicture(key, s.within)
 		}
 	}
 	return nil
@@ -87,17 +93,17 @@ func (m *Model) wantPictures() tea.Cmd {
 func (m *Model) askPicture(key shotKey, within image.Point) tea.Cmd {
 	return func() tea.Msg {
 		img, err := m.Node.Picture(m.ctx, key.message, key.index, within)
-		return drawn{key, img, err}
+		return drawn{key, within, img, err}
 	}
 }
 
 // havePicture takes one in; one that cannot be shown stays a line of text.
 func (m *Model) havePicture(d drawn) tea.Cmd {
 	s := m.shots.all[d.key]
-	if s == nil {
-		return nil // dropped since
+	if s == nil || s.within != d.within {
+		return nil // dropped since, or asked for in another size
 	}
-	*s = shot{img: d.img}
+	*s = shot{img: d.img, within: d.within}
 	m.shots.came[d.key.message]++
 	if d.err != nil || !m.term.inline() {
 		return nil
