@@ -32,7 +32,9 @@
 //   - internal/p2p: all of libp2p
 //   - internal/node: the loop: one owner, one transaction, then the network
 //   - internal/api: serves api/v1 and media over a node
+//   - internal/client: what faces of this machine have in common
 //   - internal/cli: the command line
+//   - internal/tui: the terminal screen
 //   - internal/door: what lets a browser in; internal/webui: the page it is shown
 //   - internal/qr: QR codes drawn and read
 //   - internal/sim: a simulated world, for tests

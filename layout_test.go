@@ -106,15 +106,22 @@ const importLaw = `
 	media, golang.org/x/image               < internal/preview
 
 	api/v1, connectrpc.com/connect          < api/v1/apiv1connect
-	api/v1, api/v1/apiv1connect             < internal/api, internal/cli
-	connectrpc.com/connect                  < internal/api, internal/cli
+	api/v1, api/v1/apiv1connect             < internal/api, internal/client
+	connectrpc.com/connect                  < internal/api, internal/client, internal/cli
+	api/v1, internal/client                 < internal/cli, internal/tui
+	connectrpc.com/connect                  < internal/tui
+	charm.land/bubbletea/v2                 < internal/tui
+	github.com/charmbracelet/ultraviolet    < internal/tui
+	github.com/charmbracelet/x/ansi         < internal/tui
+	github.com/charmbracelet/colorprofile   < internal/tui
+	internal/tui                            < internal/cli
 	identity, media, internal/wire          < internal/api
 	internal/chat, internal/engine          < internal/api
 	internal/node, internal/preview         < internal/api
 	internal/qr                             < internal/cli, internal/api
 	                                        < internal/door, internal/webui
 	github.com/alecthomas/kong              < internal/cli
-	golang.org/x/term                       < internal/cli
+	golang.org/x/term                       < internal/cli, internal/tui
 
 	*                                       < cmd/kith, internal/sim, internal/vectors, e2e
 	*                                       < ratchet/internal/signalv4, ratchet/oracle, ratchet/mutants

@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 type editCmd struct {
@@ -34,7 +35,7 @@ func (c *editCmd) Run(e *env) error {
 }
 
 // printStanding shows a message as it stands now.
-func (e *env) printStanding(cl *client, id string) error {
+func (e *env) printStanding(cl *client.Client, id string) error {
 	r, err := cl.Message(e.ctx, connect.NewRequest(&apiv1.MessageRequest{Id: id}))
 	if err != nil {
 		return e.explain(err)
@@ -120,7 +121,7 @@ func (c *deleteCmd) Run(e *env) error {
 }
 
 // await waits until the other side has deleted all.
-func (c *deleteCmd) await(e *env, cl *client, ids []string) error {
+func (c *deleteCmd) await(e *env, cl *client.Client, ids []string) error {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	if c.Timeout > 0 {
@@ -144,7 +145,7 @@ func (c *deleteCmd) await(e *env, cl *client, ids []string) error {
 	if len(wait) == 0 {
 		return nil
 	}
-	err = watch(ctx, cl, status.Msg.GetSeq(), func(w *apiv1.WatchResponse) bool {
+	err = cl.Follow(ctx, status.Msg.GetSeq(), func(w *apiv1.WatchResponse) bool {
 		if m := w.GetChanged(); m.GetDeletedOn() >= m.GetDeletedOf() {
 			delete(wait, m.GetId())
 		}

@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 	"kith/internal/qr"
 )
 
@@ -115,7 +116,7 @@ func (c *inviteCmd) Run(e *env) error {
 func writePNG(path, link string) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fileError(err)
+		return client.FileError(err)
 	}
 	defer func() {
 		if cerr := f.Close(); err == nil {
@@ -161,7 +162,7 @@ func (c *addCmd) link(e *env) (string, error) {
 		return "", &Error{Text: fmt.Sprintf("%q is neither an invite link nor a file", c.Invite), Hint: "an invite link begins with kith:", Exit: exitNotFound}
 	}
 	if err != nil {
-		return "", fileError(err)
+		return "", client.FileError(err)
 	}
 	defer f.Close()
 	link, err := qr.Decode(f)
@@ -273,17 +274,4 @@ func quoteArg(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// fileError says what is wrong with a file in one line.
-func fileError(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		e := &Error{Text: fmt.Sprintf("%s: %v", pe.Path, pe.Err), Exit: exitFailed}
-		if errors.Is(err, fs.ErrNotExist) {
-			e.Exit = exitNotFound
-		}
-		return e
-	}
-	return err
 }

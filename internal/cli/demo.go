@@ -19,6 +19,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 const (
@@ -64,7 +65,7 @@ type demoTiming struct {
 type demoNode struct {
 	name, home string
 	process    *exec.Cmd
-	client     *client
+	client     *client.Client
 	env        *env
 }
 
@@ -76,7 +77,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 		}
 		defer os.RemoveAll(d.dir)
 	} else if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return fileError(err)
+		return client.FileError(err)
 	}
 	if d.dir, err = filepath.Abs(d.dir); err != nil {
 		return err
@@ -135,7 +136,7 @@ func prefixed(p, s string) string {
 func (d *demo) timed(what string, took time.Duration, size int64) {
 	t := demoTiming{What: what, Ms: float64(took.Microseconds()) / 1000}
 	if size > 0 {
-		t.Rate = bytesText(int64(float64(size)/took.Seconds())) + "/s"
+		t.Rate = client.Bytes(int64(float64(size)/took.Seconds())) + "/s"
 	}
 	d.report.Times = append(d.report.Times, t)
 	d.say("  %s: %.1f ms%s\n", what, t.Ms, prefixed(", ", t.Rate))
@@ -173,7 +174,7 @@ func (d *demo) start() (err error) {
 // node makes a home and runs a node in it, both as a person would.
 func (d *demo) node(name string) (*demoNode, error) {
 	home := filepath.Join(d.dir, strings.ToLower(name))
-	n := &demoNode{name: name, home: home, client: newClient(home)}
+	n := &demoNode{name: name, home: home, client: client.New(home)}
 	n.env = &env{ctx: d.e.ctx, home: home, errOut: io.Discard, out: io.Discard}
 	var made struct {
 		Account string
@@ -274,7 +275,7 @@ func (d *demo) await(n *demoNode, done func(*apiv1.WatchResponse) bool) error {
 	ctx, cancel := context.WithTimeout(d.e.ctx, demoWait)
 	defer cancel()
 	found := false
-	err := watch(ctx, n.client, 0, func(w *apiv1.WatchResponse) bool {
+	err := n.client.Follow(ctx, 0, func(w *apiv1.WatchResponse) bool {
 		found = done(w)
 		return !found
 	})
@@ -374,7 +375,7 @@ func (d *demo) photo() error {
 	if err != nil {
 		return err
 	}
-	d.timed(fmt.Sprintf("%s there, verified", bytesText(int64(len(original)))), took, 0)
+	d.timed(fmt.Sprintf("%s there, verified", client.Bytes(int64(len(original)))), took, 0)
 	saved := filepath.Join(d.dir, "received.jpg")
 	defer os.Remove(saved)
 	if err := d.kith(d.bob, nil, "save", id, saved, "--force"); err != nil {
@@ -450,7 +451,7 @@ func (d *demo) disks() error {
 		if err != nil {
 			return err
 		}
-		d.check(fmt.Sprintf("nothing in clear in %s's %d files, %s", n.name, files, bytesText(size)), len(found) == 0, strings.Join(found, ", "))
+		d.check(fmt.Sprintf("nothing in clear in %s's %d files, %s", n.name, files, client.Bytes(size)), len(found) == 0, strings.Join(found, ", "))
 	}
 	// A scan that finds nothing proves something only if it can find.
 	control := filepath.Join(d.dir, "control")

@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 // DoctorOptions is what doctor is asked for.
@@ -57,7 +58,7 @@ func (c *doctorCmd) Run(e *env) error {
 	o := DoctorOptions{Home: e.home, Relays: c.Relay, Begin: c.Bootstrap}
 	ctx, cancel := context.WithTimeout(e.ctx, doctorPatience)
 	defer cancel()
-	if err := o.ask(ctx, e.dial()); err != nil && !notRunning(err) && !brokeOff(err) {
+	if err := o.ask(ctx, e.dial()); err != nil && !client.NotRunning(err) && !client.BrokeOff(err) {
 		return e.explain(err)
 	}
 	bad := 0
@@ -79,7 +80,7 @@ func (c *doctorCmd) Run(e *env) error {
 const doctorPatience = time.Minute
 
 // ask takes what a running node says; an error leaves it as if none ran.
-func (o *DoctorOptions) ask(ctx context.Context, c *client) error {
+func (o *DoctorOptions) ask(ctx context.Context, c *client.Client) error {
 	status, err := c.Status(ctx, connect.NewRequest(&apiv1.StatusRequest{}))
 	if err != nil {
 		return err

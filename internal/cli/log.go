@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 type logCmd struct {
@@ -40,14 +41,14 @@ func (c *logCmd) Run(e *env) error {
 }
 
 // follow prints what happens in the conversation until interrupted.
-func (c *logCmd) follow(e *env, cl *client, after uint64, seen bool) error {
+func (c *logCmd) follow(e *env, cl *client.Client, after uint64, seen bool) error {
 	who, err := cl.Verify(e.ctx, connect.NewRequest(&apiv1.VerifyRequest{Contact: c.Contact}))
 	if err != nil {
 		return e.explain(err)
 	}
 	name := who.Msg.GetContact().GetName()
 	var printErr error
-	err = watch(e.ctx, cl, after, func(w *apiv1.WatchResponse) bool {
+	err = cl.Follow(e.ctx, after, func(w *apiv1.WatchResponse) bool {
 		if r := w.GetRemoved(); r != nil && e.json && r.GetContact() == name {
 			printErr = e.printJSON(struct {
 				ID      string `json:"id"`

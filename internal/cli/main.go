@@ -12,18 +12,19 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"kith/internal/client"
 )
 
 // Exit codes, part of the help text.
 const (
-	exitOK         = 0
-	exitFailed     = 1
-	exitUsage      = 2
-	exitNotRunning = 3
-	exitNotFound   = 4
-	exitNotNow     = 5
-	exitLocked     = 6
-	exitTimeout    = 7
+	exitOK       = client.ExitOK
+	exitFailed   = client.ExitFailed
+	exitUsage    = client.ExitUsage
+	exitNotFound = client.ExitNotFound
+	exitNotNow   = client.ExitNotNow
+	exitLocked   = client.ExitLocked
+	exitTimeout  = client.ExitTimeout
 )
 
 const exitHelp = `Exit codes: 0 done, 1 failed, 2 wrong use, 3 no node is running in this home,
@@ -39,6 +40,7 @@ Examples:
   kith add invite.png               take up an invite
   kith send bob "hello" --file photo.jpg
   kith log bob --follow
+  kith chat                         talk on the whole terminal
   kith react 3f2a 👍                say what you think of a message
   kith delete 3f2a --for-everyone   take back what you said`
 
@@ -88,15 +90,6 @@ type Local interface {
 	Version() string
 }
 
-// Error is an error with a hint and an exit code, for the person.
-type Error struct {
-	Text, Hint string
-	Exit       int
-}
-
-// Error returns the text.
-func (e *Error) Error() string { return e.Text }
-
 // Locked makes the error for a missing or wrong passphrase.
 func Locked(text, hint string) error { return &Error{Text: text, Hint: hint, Exit: exitLocked} }
 
@@ -132,6 +125,7 @@ type grammar struct {
 	Block    blockCmd    `cmd:"" help:"Take nothing more from a contact, and tell it nothing."`
 	Unblock  unblockCmd  `cmd:"" help:"End a block."`
 	Set      setCmd      `cmd:"" help:"Set what a contact is called and may know."`
+	Chat     chatCmd     `cmd:"" help:"Talk on a whole terminal."`
 	Log      logCmd      `cmd:"" help:"Show a conversation."`
 	Search   searchCmd   `cmd:"" help:"Find messages by words."`
 	Save     saveCmd     `cmd:"" help:"Save the files of a message."`

@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 // MinPassphrase is the shortest passphrase the page takes, in bytes.
@@ -55,7 +56,7 @@ func (c *pageCmd) Run(e *env) error {
 		show(r.Msg.GetUrl())
 		return nil
 	}
-	if !notRunning(err) {
+	if !client.NotRunning(err) {
 		return e.explain(err)
 	}
 	up := UpOptions{Home: e.home, Socket: SocketPath(e.home), Listen: c.Listen, LAN: !c.NoLAN, Wide: !c.LANOnly}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 // terminal reports whether w is a terminal.
@@ -55,20 +56,6 @@ func visible(s string, lines bool) string {
 }
 
 func oneLine(s string) string { return visible(strings.ReplaceAll(s, "\n", " "), false) }
-
-// bytesText gives a size for people.
-func bytesText(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n), -1
-	for f >= unit && i < 4 {
-		f /= unit
-		i++
-	}
-	return fmt.Sprintf("%.1f %ciB", f, "KMGTP"[i])
-}
 
 // messageJSON is one line of log and search.
 type messageJSON struct {
@@ -177,7 +164,7 @@ func (e *env) printMessage(m *apiv1.Message, withContact bool) error {
 	}
 	fmt.Fprintf(&b, "%s%s\n", strings.ReplaceAll(visible(m.GetText(), true), "\n", "\n    "), state)
 	for _, a := range m.GetMedia() {
-		fmt.Fprintf(&b, "    %s  %s  %s  %s\n", oneLine(a.GetName()), bytesText(a.GetSize()), mediaState(a), "kith save "+m.GetId()[:8])
+		fmt.Fprintf(&b, "    %s  %s  %s  %s\n", oneLine(a.GetName()), client.Bytes(a.GetSize()), mediaState(a), "kith save "+m.GetId()[:8])
 	}
 	for i, r := range m.GetReactions() {
 		if i == 0 {
@@ -292,23 +279,11 @@ func (p *progress) draw(end string) {
 	}
 	bar := strings.Repeat("█", int(share*width)) + strings.Repeat("░", width-int(share*width))
 	rate := int64(float64(p.done) / max(time.Since(p.began).Seconds(), 0.001))
-	fmt.Fprintf(p.w, "\r\033[K%s %s %3.0f%%  %s  %s/s%s", oneLine(p.what), bar, 100*share, bytesText(p.done), bytesText(rate), end)
+	fmt.Fprintf(p.w, "\r\033[K%s %s %3.0f%%  %s  %s/s%s", oneLine(p.what), bar, 100*share, client.Bytes(p.done), client.Bytes(rate), end)
 }
 
 func (p *progress) end() {
 	if p.w != nil {
 		p.draw("\n")
 	}
-}
-
-// counted is a reader that reports what passes.
-type counted struct {
-	io.Reader
-	p *progress
-}
-
-func (c counted) Read(b []byte) (int, error) {
-	n, err := c.Reader.Read(b)
-	c.p.add(int64(n))
-	return n, err
 }

@@ -1,12 +1,7 @@
 package cli
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +9,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 type saveCmd struct {
@@ -39,7 +35,7 @@ func (c *saveCmd) Run(e *env) error {
 	}
 	if folder {
 		if err := os.MkdirAll(c.Path, 0o755); err != nil {
-			return fileError(err)
+			return client.FileError(err)
 		}
 	}
 	taken := map[string]bool{}
@@ -60,60 +56,16 @@ func (c *saveCmd) Run(e *env) error {
 	return nil
 }
 
-// save writes one file beside its final name, checks it against the sender's
-// hash, and puts it in place.
-func (c *saveCmd) save(e *env, cl *client, message string, i int, f *apiv1.Media, path string) (err error) {
+// save writes one file and says so.
+func (c *saveCmd) save(e *env, cl *client.Client, message string, i int, f *apiv1.Media, path string) error {
 	if _, err := os.Lstat(path); err == nil && !c.Force {
 		return NotNow(fmt.Sprintf("%s exists", path), "say --force to write over it")
 	}
-	body, err := cl.download(e.ctx, message, i)
-	if err != nil {
-		var ce *Error
-		if errors.As(err, &ce) {
-			return ce
-		}
-		return e.explain(err)
-	}
-	defer body.Close()
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".kith-save-*")
-	if err != nil {
-		return fileError(err)
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	sum := sha256.New()
 	p := e.progress(f.GetName(), f.GetSize())
-	n, err := io.Copy(io.MultiWriter(tmp, sum), counted{body, p})
-	if _, disk := errors.AsType[*fs.PathError](err); disk {
-		return fileError(err)
-	}
-	if err != nil && e.ctx.Err() == nil {
-		return &Error{Text: fmt.Sprintf("%q is damaged on this disk, or the node ended: not saved", f.GetName()),
-			Hint: "put the home directory back from a backup, or ask for the file again", Exit: exitFailed}
-	}
-	if err != nil {
+	if err := cl.Save(e.ctx, message, i, f, path, c.Force, p.add); err != nil {
 		return err
 	}
 	p.end()
-	if got := hex.EncodeToString(sum.Sum(nil)); got != f.GetSha256() || n != f.GetSize() {
-		return &Error{Text: fmt.Sprintf("%s is not what its sender said it is: not saved", f.GetName()), Exit: exitFailed}
-	}
-	if err := tmp.Chmod(0o644); err != nil {
-		return fileError(err)
-	}
-	if err := tmp.Sync(); err != nil {
-		return fileError(err)
-	}
-	if err := tmp.Close(); err != nil {
-		return fileError(err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fileError(err)
-	}
 	if e.json {
 		return e.printJSON(struct {
 			Path   string `json:"path"`
@@ -122,5 +74,5 @@ func (c *saveCmd) save(e *env, cl *client, message string, i int, f *apiv1.Media
 			SHA256 string `json:"sha256"`
 		}{path, f.GetName(), f.GetSize(), f.GetSha256()})
 	}
-	return e.printf("%s  %s\n", path, bytesText(f.GetSize()))
+	return e.printf("%s  %s\n", path, client.Bytes(f.GetSize()))
 }

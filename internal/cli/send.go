@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"connectrpc.com/connect"
 
 	apiv1 "kith/api/v1"
+	"kith/internal/client"
 )
 
 // maxStdin bounds text read from standard input: below what the local API
@@ -86,7 +86,7 @@ func (e *env) text(given string) (string, error) {
 
 // check finds out before a long upload that there is nobody to send to or
 // nothing to send.
-func (c *sendCmd) check(e *env, cl *client) error {
+func (c *sendCmd) check(e *env, cl *client.Client) error {
 	if len(c.File) == 0 {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (c *sendCmd) check(e *env, cl *client) error {
 	for _, path := range c.File {
 		st, err := os.Stat(path)
 		if err != nil {
-			return fileError(err)
+			return client.FileError(err)
 		}
 		if !st.Mode().IsRegular() {
 			return &Error{Text: fmt.Sprintf("%s is not a file", path), Hint: "a folder can be sent as an archive", Exit: exitUsage}
@@ -106,28 +106,24 @@ func (c *sendCmd) check(e *env, cl *client) error {
 }
 
 // upload gives one file to the node, which encrypts it on its way in.
-func (c *sendCmd) upload(e *env, cl *client, path string) (*apiv1.Attachment, error) {
+func (c *sendCmd) upload(e *env, cl *client.Client, path string) (*apiv1.Attachment, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fileError(err)
+		return nil, client.FileError(err)
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, fileError(err)
+		return nil, client.FileError(err)
 	}
 	name := filepath.Base(path)
 	p := e.progress(name, st.Size())
-	var body io.Reader = f
+	var count func(int64)
 	if p.w != nil {
-		body = counted{f, p}
+		count = p.add
 	}
-	u, err := cl.upload(e.ctx, body, st.Size(), name, c.AsFile)
+	u, err := cl.Upload(e.ctx, client.Counted(f, count), st.Size(), name, c.AsFile)
 	if err != nil {
-		var ce *Error
-		if errors.As(err, &ce) {
-			return nil, ce
-		}
 		return nil, e.explain(err)
 	}
 	p.end()
@@ -141,7 +137,7 @@ func (c *sendCmd) upload(e *env, cl *client, path string) (*apiv1.Attachment, er
 var way = []string{"queued", "boxed", "fetched", "delivered", "read"}
 
 // awaitState waits until a message has come as far as a state.
-func (e *env) awaitState(cl *client, id string, after uint64, want string, timeout time.Duration) (string, error) {
+func (e *env) awaitState(cl *client.Client, id string, after uint64, want string, timeout time.Duration) (string, error) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	if timeout > 0 {
@@ -149,7 +145,7 @@ func (e *env) awaitState(cl *client, id string, after uint64, want string, timeo
 		defer time.AfterFunc(timeout, cancel).Stop()
 	}
 	state := "queued"
-	err := watch(ctx, cl, after, func(w *apiv1.WatchResponse) bool {
+	err := cl.Follow(ctx, after, func(w *apiv1.WatchResponse) bool {
 		for _, m := range []*apiv1.Message{w.GetMessage(), w.GetChanged()} {
 			if m.GetId() == id {
 				state = m.GetState()
@@ -164,35 +160,4 @@ func (e *env) awaitState(cl *client, id string, after uint64, want string, timeo
 		return state, &Error{Text: "not " + want + " yet; it stays " + state, Hint: "kith log shows when it arrives", Exit: exitTimeout}
 	}
 	return state, e.explain(err)
-}
-
-// watch calls on for each event after a sequence until on returns false. A
-// stream that breaks off is a node that ended, in whatever words.
-func watch(ctx context.Context, cl *client, after uint64, on func(*apiv1.WatchResponse) bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := cl.Watch(ctx, connect.NewRequest(&apiv1.WatchRequest{After: after}))
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
-	begun := false
-	for stream.Receive() {
-		begun = true
-		if !on(stream.Msg()) {
-			return nil
-		}
-	}
-	err = stream.Err()
-	if ctx.Err() == nil && begun && ended(err) {
-		return errEnded
-	}
-	return err
-}
-
-// ended reports whether a stream broke off because its node did: killed in
-// the middle of it, or in good order.
-func ended(err error) bool {
-	code := connect.CodeOf(err)
-	return !connect.IsWireError(err) || code == connect.CodeCanceled || code == connect.CodeUnavailable
 }

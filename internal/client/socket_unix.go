@@ -1,6 +1,6 @@
 //go:build unix
 
-package cli
+package client
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ func trusted(dir string) error {
 		return nil // no directory, no socket: the call says so
 	}
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != os.Getuid() {
-		return &Error{Text: fmt.Sprintf("%s belongs to somebody else", dir), Hint: "choose another --home", Exit: exitFailed}
+		return &Error{Text: fmt.Sprintf("%s belongs to somebody else", dir), Hint: "choose another --home", Exit: ExitFailed}
 	}
 	return nil
 }

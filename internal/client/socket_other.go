@@ -1,6 +1,6 @@
 //go:build !unix
 
-package cli
+package client
 
 // trusted does nothing here: a user's directories are closed to others by the
 // system's own rules.
