@@ -113,6 +113,7 @@ type Node struct {
 	later    []engine.Input // what the engine hears of in the next turn
 
 	inputs  chan any
+	begun   chan struct{} // closed when the machines know what the store holds
 	stopped chan struct{}
 
 	work    sync.WaitGroup // every goroutine but the loop
@@ -141,6 +142,7 @@ func New(cfg Config) (*Node, error) {
 		db: cfg.Store, net: cfg.Network, log: cfg.Log,
 		transfer: transfer.New(),
 		inputs:   make(chan any, MaxQueued),
+		begun:    make(chan struct{}),
 		stopped:  make(chan struct{}),
 		senders:  map[wire.PeerID]*sender{},
 		blobs:    newAssemblies(),
@@ -163,7 +165,6 @@ func New(cfg Config) (*Node, error) {
 			return err
 		}
 		n.delivery = delivery.New(outbox, rand.Uint64())
-		n.counts.Store(&Counts{Queued: len(outbox)})
 		return nil
 	})
 	if err != nil {
@@ -197,8 +198,13 @@ func (n *Node) Trouble() string {
 	return ""
 }
 
-// Waiting returns how many envelopes and blobs wait.
+// Waiting returns how many envelopes and blobs wait. It waits itself until Run
+// knows, or ended: whoever is told that nothing is on its way may end the node.
 func (n *Node) Waiting() Counts {
+	select {
+	case <-n.begun:
+	case <-n.stopped:
+	}
 	if c := n.counts.Load(); c != nil {
 		return *c
 	}
