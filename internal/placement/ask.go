@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"slices"
 	"time"
 
 	"kith/box"
@@ -84,6 +85,9 @@ func (m *Machine) answered(now time.Time, in Answered) []Effect {
 	case a == nil:
 		return nil
 	case !fits(a.Op, in.Status) || a.hasty(now, in.Status):
+		if a.watch != nil && in.Status == box.Miss {
+			a.watch.missed[a.Relay] = true
+		}
 		return m.unanswered(now, a)
 	}
 	if r := m.relay(a.Relay); r.backoff > 0 {
@@ -120,6 +124,9 @@ func (m *Machine) unanswered(now time.Time, a *asked) []Effect {
 	case a.cell != nil:
 		effects = m.place(now, a.cell)
 	case a.watch != nil:
+		if slices.Contains(g.relays, a.Relay) {
+			a.watch.askAgain(a.Relay)
+		}
 		effects = m.seek(now, a.of, g)
 	case a.del != nil:
 		a.del.left = append(a.del.left, a.Relay)
