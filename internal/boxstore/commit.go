@@ -40,7 +40,9 @@ func (d *day) commit(changes []sealed) error {
 			return err
 		}
 	}
+	d.moving = make(map[mark]struct{}, len(changes))
 	for _, c := range changes {
+		d.moving[c.mark] = struct{}{}
 		if c.value != nil {
 			d.filter.add(c.mark) // before it can be read
 		}
@@ -61,8 +63,11 @@ func (d *day) commit(changes []sealed) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
-		return d.again(err)
+		err = d.again(err)
+		d.moving = nil
+		return err
 	}
+	d.moving = nil
 	for _, m := range surplus {
 		d.filter.remove(m)
 	}

@@ -38,6 +38,9 @@ type day struct {
 	filter filter
 	totals totals
 	state  state
+	// Records of which a change is on its way to the disk: bbolt shows it to who
+	// begins to read before it is there.
+	moving map[mark]struct{}
 }
 
 // state is what a day is good for.
@@ -247,7 +250,10 @@ func closeFile(db *bbolt.DB) error {
 }
 
 // get reads a box's record. errDamaged: the day must be set aside.
-func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
+func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) { return d.read(box, false) }
+
+// read is get; with settled, of records that no change is on its way of.
+func (d *day) read(box [32]byte, settled bool) (r relay.Record, ok bool, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.state != serving {
@@ -255,6 +261,9 @@ func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
 	}
 	m := d.keys.mark(box)
 	if !d.filter.has(m) {
+		return r, false, nil
+	}
+	if _, moves := d.moving[m]; moves && settled {
 		return r, false, nil
 	}
 	if d.db == nil {

@@ -45,6 +45,19 @@ func (s *Store) Pages() (pages, free int64) {
 	return pages, free
 }
 
+// Moving has a store be as while changes of boxes are on their way to the disk.
+func (s *Store) Moving(boxes ...[32]byte) {
+	days, _ := s.snapshot()
+	for _, d := range days {
+		d.mu.Lock()
+		d.moving = map[mark]struct{}{}
+		for _, b := range boxes {
+			d.moving[d.keys.mark(b)] = struct{}{}
+		}
+		d.mu.Unlock()
+	}
+}
+
 // Filter is the set of fingerprints.
 type Filter struct{ f filter }
 

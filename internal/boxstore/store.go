@@ -182,6 +182,22 @@ func (s *Store) Get(box [32]byte) (relay.Record, bool, error) {
 	return relay.Record{}, false, nil
 }
 
+// Settled returns the record of a box if there is one that is durable and of which no
+// change is on its way to the disk. Unlike Get it does not wait for who commits, and
+// false says nothing: ask Get, after the changes that were asked for before.
+func (s *Store) Settled(box [32]byte) (r relay.Record, ok bool) {
+	days, err := s.snapshot()
+	if err != nil {
+		return r, false
+	}
+	for _, d := range slices.Backward(days) {
+		if r, ok, err = d.read(box, true); ok && err == nil {
+			return r, true
+		}
+	}
+	return relay.Record{}, false
+}
+
 // Lowest visits cells in the order in which they are to be evicted: nearest expiry
 // first, then lowest effort. It ends when visit returns false.
 func (s *Store) Lowest(visit func(relay.Ref) bool) error {
