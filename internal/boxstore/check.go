@@ -43,35 +43,35 @@ type inspection struct {
 }
 
 // checkFile reports errDamaged when the skeleton of a bbolt file (its newest
-// meta page, free list, buckets and branches) is not sound, or the disk's error.
-func checkFile(file io.ReaderAt, size int64) error {
-	root, free, pages, err := readMeta(file)
+// meta page, free list, buckets and branches) is not sound, or the disk's error; and
+// how many of its two meta pages are sound.
+func checkFile(file io.ReaderAt, size int64) (heads int, err error) {
+	root, free, pages, heads, err := readMeta(file)
 	if err != nil {
-		return err
+		return heads, err
 	}
 	if pages < 4 || pages > uint64(size)/pageSize {
-		return errDamaged
+		return heads, errDamaged
 	}
 	in := &inspection{file: file, pages: pages, seen: make([]uint64, pages/64+1)}
 	if in.freeList(free) && in.buckets(root) {
-		return nil
+		return heads, nil
 	}
 	if in.failed != nil {
-		return in.failed
+		return heads, in.failed
 	}
-	return errDamaged
+	return heads, errDamaged
 }
 
 // readMeta chooses between the two meta pages as bbolt does.
-func readMeta(file io.ReaderAt) (root, free, pages uint64, err error) {
+func readMeta(file io.ReaderAt) (root, free, pages uint64, heads int, err error) {
 	newest := uint64(0)
-	found := false
 	for i := range int64(2) {
 		var b [pageHeader + metaSize]byte
 		if _, err := file.ReadAt(b[:], i*pageSize); err == io.EOF {
 			continue
 		} else if err != nil {
-			return 0, 0, 0, err
+			return 0, 0, 0, 0, err
 		}
 		m := b[pageHeader:]
 		sum := fnv.New64a()
@@ -80,15 +80,16 @@ func readMeta(file io.ReaderAt) (root, free, pages uint64, err error) {
 			order.Uint64(m[56:]) != sum.Sum64() {
 			continue
 		}
-		if tx := order.Uint64(m[48:]); !found || tx > newest {
-			newest, found = tx, true
+		if tx := order.Uint64(m[48:]); heads == 0 || tx > newest {
+			newest = tx
 			root, free, pages = order.Uint64(m[16:]), order.Uint64(m[32:]), order.Uint64(m[40:])
 		}
+		heads++
 	}
-	if !found {
-		return 0, 0, 0, errDamaged
+	if heads == 0 {
+		return 0, 0, 0, 0, errDamaged
 	}
-	return root, free, pages, nil
+	return root, free, pages, heads, nil
 }
 
 // read fills b from the page's offset on; beyond the end of the file is damage.

@@ -22,7 +22,7 @@ type Options struct {
 	Cap int64
 	// BlobCap is how many bytes of the disk blobs may take; 0: there are none.
 	BlobCap int64
-	// Trouble is told [ErrSetAside] once for each damaged day, at most one
+	// Trouble is told [ErrSetAside] or [ErrHead] once for each damaged day, at most one
 	// call at a time, from the goroutine that found out; nil: nobody is told.
 	// It must not call the store.
 	Trouble func(error)
@@ -127,6 +127,15 @@ func (s *Store) adopt(name string, today uint32) error {
 		return nil
 	case err != nil:
 		return err
+	}
+	if d.heads < 2 {
+		// Failing to write them tells again at the next start, and costs nothing else.
+		if err := guard(d.writeHeads); errors.Is(err, errDamaged) {
+			closeFile(d.db)
+			s.mark(path)
+			return nil
+		}
+		s.tell(ErrHead)
 	}
 	s.mu.Lock()
 	s.days = append(s.days, d)
@@ -276,10 +285,15 @@ func (s *Store) mark(path string) {
 	s.mu.Lock()
 	s.aside = s.asideSize()
 	s.mu.Unlock()
+	s.tell(ErrSetAside)
+}
+
+// tell tells the operator of a trouble.
+func (s *Store) tell(trouble error) {
 	if s.options.Trouble != nil {
 		s.told.Lock()
 		defer s.told.Unlock()
-		s.options.Trouble(ErrSetAside)
+		s.options.Trouble(trouble)
 	}
 }
 

@@ -327,7 +327,7 @@ func TestBoxstore_BS06_nothingElse(t *testing.T) {
 	db, err := bbolt.Open(filepath.Join(s.dir, "20000-0", boxstore.FileName), 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
 	defer db.Close()
-	sizes := map[string][2]int{"cells": {16, 12 + 16 + 101 + box.CellSize}, "order": {21, 0}, "totals": {1, 16}}
+	sizes := map[string][2]int{"cells": {16, 12 + 16 + 101 + box.CellSize}, "order": {21, 0}, "totals": {1, 16 + 16}}
 	must(t, db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			want, known := sizes[string(name)]
