@@ -22,7 +22,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kith/box"
 	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/delivery"
@@ -148,7 +147,7 @@ func New(cfg Config) (*Node, error) {
 		blobs:    newAssemblies(),
 		news:     newNews(),
 		boxes: boxes{placement: placement.New(rand.Uint64()), relays: cfg.Relays,
-			book: map[box.RelayID]box.Relay{}, of: map[wire.EnvelopeID][][32]byte{}, working: make(chan struct{}, 1)},
+			book: book{}, of: map[wire.EnvelopeID][][32]byte{}, working: make(chan struct{}, 1)},
 		deposits: deposits{blobs: cfg.Blobs, going: map[depositOf]context.CancelFunc{}, given: map[depositOf]*given{},
 			uploading: make(chan struct{}, maxUploads)},
 	}

@@ -31,7 +31,7 @@ type relay struct {
 
 func (m *Machine) ask(a *asked) Effect {
 	m.tag++
-	a.Tag, a.at = m.tag, m.now
+	a.Tag, a.Of, a.at = m.tag, a.of, m.now
 	m.asked[a.Tag] = a
 	if a.cell != nil {
 		a.cell.copy(a.Relay).asked = true
