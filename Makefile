@@ -62,6 +62,7 @@ VECTORS := ./box ./identity ./media ./pqxdh ./ratchet ./ratchet/oracle -run 'R24
 unit:
 	@[ -d "$${KITH_VECTORS:-../shared/vectors}" ] || echo "skipped: tests with vectors by others (../shared/vectors is not there)"
 	$(GO) test ./...
+	$(GO) test ./internal/sim -sim.worlds 60
 
 # libsignal as it is published for node, to talk to.
 oracle:

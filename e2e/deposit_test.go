@@ -56,12 +56,16 @@ func TestDeposit_DP07_senderKilledInMidUpload(t *testing.T) {
 	bob.down()
 	id := alice.sendFile("Bob", path, "--wait", "boxed", "--timeout", "60s")
 	random := dice(t)
-	for range 3 {
+	for i := range 3 {
 		time.Sleep(time.Duration(20+random.IntN(200)) * time.Millisecond) // any moment will do
 		alice.kill()
+		if i == 2 {
+			// Some parts have one copy left, or go elsewhere. Alice does not know yet: what
+			// she hears of relays from now on she hears of those that are left.
+			relays[random.IntN(len(relays))].kill()
+		}
 		alice.up()
 	}
-	relays[random.IntN(len(relays))].kill() // some parts have one copy left, or go elsewhere
 	alice.leftWithRelays()
 	alice.down()
 	bob.up()

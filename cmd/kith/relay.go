@@ -56,7 +56,7 @@ func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
 		return &cli.Error{Text: "an address of this relay is not host:port", Hint: "such as --public relay.example.org:4747; at most four", Exit: 2}
 	}
 	options := relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), store), Version: l.Version(), Blobs: store,
-		Effort: func() uint32 { return relay.Effort(store.Usage()) }}
+		Effort: func() uint32 { return relay.Effort(store.Usage()) }, Look: store.Settled}
 	if !o.Quiet {
 		options.Log = tell
 	}

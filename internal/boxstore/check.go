@@ -43,54 +43,53 @@ type inspection struct {
 }
 
 // checkFile reports errDamaged when the skeleton of a bbolt file (its newest
-// meta page, free list, buckets and branches) is not sound, or the disk's error.
-func checkFile(file io.ReaderAt, size int64) error {
-	root, free, pages, err := readMeta(file)
+// meta page, free list, buckets and branches) is not sound, or the disk's error; and
+// how many of its two meta pages are sound.
+func checkFile(file io.ReaderAt, size int64) (heads int, err error) {
+	root, free, pages, heads, err := readMeta(file)
 	if err != nil {
-		return err
+		return heads, err
 	}
 	if pages < 4 || pages > uint64(size)/pageSize {
-		return errDamaged
+		return heads, errDamaged
 	}
 	in := &inspection{file: file, pages: pages, seen: make([]uint64, pages/64+1)}
 	if in.freeList(free) && in.buckets(root) {
-		return nil
+		return heads, nil
 	}
 	if in.failed != nil {
-		return in.failed
+		return heads, in.failed
 	}
-	return errDamaged
+	return heads, errDamaged
 }
 
-// readMeta reads the two meta pages, written in turn, and gives what the newer one
-// says. bbolt goes on with the older one when the newer does not verify, and the last
-// commit, which was answered for, is gone without a word; a meta page is smaller than
-// what a disk writes at once, so one that does not verify is damage, not a power cut.
-func readMeta(file io.ReaderAt) (root, free, pages uint64, err error) {
-	var commits [2]uint64
-	for i := range uint64(2) {
+// readMeta chooses between the two meta pages as bbolt does.
+func readMeta(file io.ReaderAt) (root, free, pages uint64, heads int, err error) {
+	newest := uint64(0)
+	for i := range int64(2) {
 		var b [pageHeader + metaSize]byte
-		if _, err := file.ReadAt(b[:], int64(i)*pageSize); err == io.EOF {
-			return 0, 0, 0, errDamaged
+		if _, err := file.ReadAt(b[:], i*pageSize); err == io.EOF {
+			continue
 		} else if err != nil {
-			return 0, 0, 0, err
+			return 0, 0, 0, 0, err
 		}
 		m := b[pageHeader:]
 		sum := fnv.New64a()
 		sum.Write(m[:56])
-		commits[i] = order.Uint64(m[48:])
 		if order.Uint32(m) != metaMagic || order.Uint32(m[4:]) != metaVersion || order.Uint32(m[8:]) != pageSize ||
-			order.Uint64(m[56:]) != sum.Sum64() || commits[i]%2 != i {
-			return 0, 0, 0, errDamaged
+			order.Uint64(m[56:]) != sum.Sum64() || order.Uint64(m[48:])%2 != uint64(i) { // written in turn: the other's copy is no head
+			continue
 		}
-		if i == 0 || commits[1] > commits[0] {
+		if tx := order.Uint64(m[48:]); heads == 0 || tx > newest {
+			newest = tx
 			root, free, pages = order.Uint64(m[16:]), order.Uint64(m[32:]), order.Uint64(m[40:])
 		}
+		heads++
 	}
-	if commits[0]+1 != commits[1] && commits[1]+1 != commits[0] {
-		return 0, 0, 0, errDamaged
+	if heads == 0 {
+		return 0, 0, 0, 0, errDamaged
 	}
-	return root, free, pages, nil
+	return root, free, pages, heads, nil
 }
 
 // read fills b from the page's offset on; beyond the end of the file is damage.

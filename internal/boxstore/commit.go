@@ -40,7 +40,9 @@ func (d *day) commit(changes []sealed) error {
 			return err
 		}
 	}
+	d.moving = make(map[mark]struct{}, len(changes))
 	for _, c := range changes {
+		d.moving[c.mark] = struct{}{}
 		if c.value != nil {
 			d.filter.add(c.mark) // before it can be read
 		}
@@ -61,8 +63,11 @@ func (d *day) commit(changes []sealed) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
-		return d.again(err)
+		err = d.again(err)
+		d.moving = nil
+		return err
 	}
+	d.moving = nil
 	for _, m := range surplus {
 		d.filter.remove(m)
 	}
@@ -71,8 +76,8 @@ func (d *day) commit(changes []sealed) error {
 	return nil
 }
 
-// again closes and opens the file after a failed commit. Two empty commits
-// write both of bbolt's meta pages: the disk may have lost one of them.
+// again closes and opens the file after a failed commit, and writes both heads: the
+// disk may have lost one of them.
 func (d *day) again(failed error) error {
 	closeFile(d.db)
 	d.db = nil
@@ -85,14 +90,21 @@ func (d *day) again(failed error) error {
 		}
 		return failed
 	}
-	for range 2 {
-		if d.db.Update(func(tx *bbolt.Tx) error { return putTotals(tx, d.totals) }) != nil {
-			closeFile(d.db)
-			d.db = nil
-			return failed
-		}
+	if d.writeHeads() != nil {
+		closeFile(d.db)
+		d.db = nil
 	}
 	return failed
+}
+
+// writeHeads writes both of bbolt's meta pages, by two commits of nothing new.
+func (d *day) writeHeads() error {
+	for range 2 {
+		if err := d.db.Update(func(tx *bbolt.Tx) error { return putTotals(tx, d.totals) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write applies changes in order. It returns the marks that the filter now
@@ -110,6 +122,7 @@ func (d *day) write(tx *bbolt.Tx, changes []sealed, t *totals) (surplus []mark, 
 				return nil, err
 			}
 			t.count(r.Cell != nil, -1)
+			t.sum.add(c.mark)
 			surplus = append(surplus, c.mark)
 		} else if c.value == nil {
 			continue
@@ -127,6 +140,7 @@ func (d *day) write(tx *bbolt.Tx, changes []sealed, t *totals) (surplus []mark, 
 			return nil, err
 		}
 		t.count(c.cell, 1)
+		t.sum.add(c.mark)
 	}
 	return surplus, putTotals(tx, *t)
 }

@@ -1,12 +1,14 @@
 package boxstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,9 +37,13 @@ type day struct {
 
 	mu     sync.RWMutex // guards what follows
 	db     *bbolt.DB    // nil: failed to open again, or ended
+	heads  int          // of the file that were sound when it was opened
 	filter filter
 	totals totals
 	state  state
+	// Records of which a change is on its way to the disk: bbolt shows it to who
+	// begins to read before it is there.
+	moving map[mark]struct{}
 }
 
 // state is what a day is good for.
@@ -52,6 +58,7 @@ const (
 // totals count a day's records.
 type totals struct {
 	cells, tombs int
+	sum          mark  // of the marks of all records
 	pages, free  int64 // of the file, in bytes, after the last commit
 }
 
@@ -132,7 +139,7 @@ func (d *day) attach() error {
 	}
 	st, err := f.Stat()
 	if err == nil {
-		err = checkFile(f, st.Size())
+		d.heads, err = checkFile(f, st.Size())
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
@@ -173,14 +180,17 @@ func (d *day) load(db *bbolt.DB) error {
 			}
 			var f filter
 			f.reserve(t.cells + t.tombs)
+			sum := t.sum
 			c := ordered.Cursor()
 			for k, _ := c.First(); k != nil; k, _ = c.Next() {
 				if len(k) != orderSize {
 					return errDamaged
 				}
 				f.add(mark(k[5:]))
+				sum.add(mark(k[5:]))
 			}
-			if f.used != t.cells+t.tombs {
+			// Of a record with another mark than it had nothing would be found, nor missed.
+			if f.used != t.cells+t.tombs || sum != (mark{}) {
 				return errDamaged
 			}
 			d.filter, d.totals = f, t
@@ -198,7 +208,7 @@ func (d *day) measure(db *bbolt.DB, size int64) {
 
 func putTotals(tx *bbolt.Tx, t totals) error {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, totalsSize), uint64(t.cells))
-	return tx.Bucket(bucketTotals).Put(totalsEntry, binary.BigEndian.AppendUint64(b, uint64(t.tombs)))
+	return tx.Bucket(bucketTotals).Put(totalsEntry, append(binary.BigEndian.AppendUint64(b, uint64(t.tombs)), t.sum[:]...))
 }
 
 func readTotals(tx *bbolt.Tx) (totals, error) {
@@ -211,7 +221,7 @@ func readTotals(tx *bbolt.Tx) (totals, error) {
 	if len(b) != totalsSize || binary.BigEndian.Uint64(b) > most || binary.BigEndian.Uint64(b[8:]) > most {
 		return totals{}, errDamaged
 	}
-	return totals{cells: int(binary.BigEndian.Uint64(b)), tombs: int(binary.BigEndian.Uint64(b[8:]))}, nil
+	return totals{cells: int(binary.BigEndian.Uint64(b)), tombs: int(binary.BigEndian.Uint64(b[8:])), sum: mark(b[16:])}, nil
 }
 
 // guard runs what reads a mapped file, where damage shows as a panic of bbolt
@@ -247,7 +257,10 @@ func closeFile(db *bbolt.DB) error {
 }
 
 // get reads a box's record. errDamaged: the day must be set aside.
-func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
+func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) { return d.read(box, false) }
+
+// read is get; with settled, of records that no change is on its way of.
+func (d *day) read(box [32]byte, settled bool) (r relay.Record, ok bool, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.state != serving {
@@ -257,6 +270,9 @@ func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
 	if !d.filter.has(m) {
 		return r, false, nil
 	}
+	if _, moves := d.moving[m]; moves && settled {
+		return r, false, nil
+	}
 	if d.db == nil {
 		return r, false, errUnavailable
 	}
@@ -264,7 +280,10 @@ func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
 		return d.db.View(func(tx *bbolt.Tx) error {
 			sealed := tx.Bucket(bucketCells).Get(m[:])
 			if sealed == nil {
-				return nil
+				if inOrder(tx, m) {
+					return errDamaged
+				}
+				return nil // another record has this fingerprint
 			}
 			r, err = d.decode(nil, m, sealed)
 			ok = err == nil
@@ -272,6 +291,22 @@ func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
 		})
 	})
 	return r, ok, err
+}
+
+// inOrder reports whether a record of a mark has its entry in order. It looks once for
+// each effort there is.
+func inOrder(tx *bbolt.Tx, m mark) bool {
+	c := tx.Bucket(bucketOrder).Cursor()
+	k, _ := c.First()
+	for len(k) == orderSize {
+		entry := append(slices.Clone(k[:orderSize-markSize]), m[:]...)
+		if k, _ = c.Seek(entry); bytes.Equal(k, entry) {
+			return true
+		}
+		last := append(entry[:orderSize-markSize], bytes.Repeat([]byte{0xff}, markSize+1)...)
+		k, _ = c.Seek(last)
+	}
+	return false
 }
 
 // decode opens a stored value. The record's cell is in scratch, if that has room.

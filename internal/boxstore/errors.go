@@ -15,6 +15,9 @@ var (
 	// ErrSetAside reports that a day was found damaged and is not used any
 	// more. It is told once for each day.
 	ErrSetAside = errors.New("boxstore: a day of the store is damaged and was set aside")
+	// ErrHead reports that a day lost one of the two heads of its file, and with it
+	// perhaps what was written last. The day goes on. It is told once.
+	ErrHead = errors.New("boxstore: a day of the store is damaged; what was written to it last may be lost")
 	// ErrClosed reports a store that was closed.
 	ErrClosed = errors.New("boxstore: closed")
 )

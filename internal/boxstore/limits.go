@@ -21,7 +21,7 @@ const (
 	tagSize     = 16
 	keyFileSize = 4096 // a block of its own on every file system in use
 	orderSize   = 1 + 4 + markSize
-	totalsSize  = 8 + 8
+	totalsSize  = 8 + 8 + markSize
 
 	blobSegment = 16 << 10 // bytes of a blob sealed together, and held in memory while it comes
 	leastBlob   = 64 << 10 // what a blob counts at least

@@ -22,7 +22,7 @@ type Options struct {
 	Cap int64
 	// BlobCap is how many bytes of the disk blobs may take; 0: there are none.
 	BlobCap int64
-	// Trouble is told [ErrSetAside] once for each damaged day, at most one
+	// Trouble is told [ErrSetAside] or [ErrHead] once for each damaged day, at most one
 	// call at a time, from the goroutine that found out; nil: nobody is told.
 	// It must not call the store.
 	Trouble func(error)
@@ -128,6 +128,15 @@ func (s *Store) adopt(name string, today uint32) error {
 	case err != nil:
 		return err
 	}
+	if d.heads < 2 {
+		// Failing to write them tells again at the next start, and costs nothing else.
+		if err := guard(d.writeHeads); errors.Is(err, errDamaged) {
+			closeFile(d.db)
+			s.mark(path)
+			return nil
+		}
+		s.tell(ErrHead)
+	}
 	s.mu.Lock()
 	s.days = append(s.days, d)
 	s.mu.Unlock()
@@ -180,6 +189,22 @@ func (s *Store) Get(box [32]byte) (relay.Record, bool, error) {
 		}
 	}
 	return relay.Record{}, false, nil
+}
+
+// Settled returns the record of a box if there is one that is durable and of which no
+// change is on its way to the disk. Unlike Get it does not wait for who commits, and
+// false says nothing: ask Get, after the changes that were asked for before.
+func (s *Store) Settled(box [32]byte) (r relay.Record, ok bool) {
+	days, err := s.snapshot()
+	if err != nil {
+		return r, false
+	}
+	for _, d := range slices.Backward(days) {
+		if r, ok, err = d.read(box, true); ok && err == nil {
+			return r, true
+		}
+	}
+	return relay.Record{}, false
 }
 
 // Lowest visits cells in the order in which they are to be evicted: nearest expiry
@@ -260,10 +285,15 @@ func (s *Store) mark(path string) {
 	s.mu.Lock()
 	s.aside = s.asideSize()
 	s.mu.Unlock()
+	s.tell(ErrSetAside)
+}
+
+// tell tells the operator of a trouble.
+func (s *Store) tell(trouble error) {
 	if s.options.Trouble != nil {
 		s.told.Lock()
 		defer s.told.Unlock()
-		s.options.Trouble(ErrSetAside)
+		s.options.Trouble(trouble)
 	}
 }
 

@@ -327,7 +327,7 @@ func TestBoxstore_BS06_nothingElse(t *testing.T) {
 	db, err := bbolt.Open(filepath.Join(s.dir, "20000-0", boxstore.FileName), 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
 	defer db.Close()
-	sizes := map[string][2]int{"cells": {16, 12 + 16 + 101 + box.CellSize}, "order": {21, 0}, "totals": {1, 16}}
+	sizes := map[string][2]int{"cells": {16, 12 + 16 + 101 + box.CellSize}, "order": {21, 0}, "totals": {1, 16 + 16}}
 	must(t, db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			want, known := sizes[string(name)]
@@ -555,5 +555,37 @@ func TestFilter(t *testing.T) {
 				t.Fatalf("step %d: the filter says %v", i, f.Has(m))
 			}
 		}
+	}
+}
+
+// TestBoxstore_BS07_settled: what is read beside commits is durable: neither a record
+// that is on its way to the disk nor one that is about to be replaced.
+func TestBoxstore_BS07_settled(t *testing.T) {
+	s := open(t, t.TempDir(), today, 1<<30)
+	a, b := cell(today, 1), cell(today+1, 1)
+	if _, ok := s.Settled(a.Box); ok {
+		t.Error("what was never put is settled")
+	}
+	must(t, s.Apply([]relay.Change{put(a), put(b)}))
+	s.Moving(a.Box)
+	if _, ok := s.Settled(a.Box); ok {
+		t.Error("what is on its way to the disk is settled")
+	}
+	if r, ok := s.Settled(b.Box); !ok || !bytes.Equal(r.Cell, b.Cell) {
+		t.Error("another record is not settled")
+	}
+	wants(t, s.Store, a, b)
+	dead := tomb(a)
+	must(t, s.Apply([]relay.Change{put(dead)})) // whatever was on its way, is
+	if r, ok := s.Settled(a.Box); !ok || r.Cell != nil || r.Sig != dead.Sig {
+		t.Error("a tombstone is not settled")
+	}
+	must(t, s.Expire(today+1))
+	if _, ok := s.Settled(a.Box); ok {
+		t.Error("what expired is settled")
+	}
+	must(t, s.Close())
+	if _, ok := s.Settled(b.Box); ok {
+		t.Error("a closed store gives something")
 	}
 }

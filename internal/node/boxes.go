@@ -29,7 +29,7 @@ const relayTimeout = 30 * time.Second
 type boxes struct {
 	placement *placement.Machine
 	relays    Relays // nil: boxes are not used
-	book      map[box.RelayID]box.Relay
+	book      book
 	of        map[wire.EnvelopeID][][32]byte
 	working   chan struct{} // held by who solves a puzzle
 	answers   sync.Map      // box.RelayID -> bool, whether it answered when last asked
@@ -61,8 +61,8 @@ func (n *Node) changeBoxes(ctx context.Context, now time.Time, changes []engine.
 		switch c := c.(type) {
 		case engine.BoxRelays:
 			x := placement.Relays{Of: placement.Group(c.Group)}
+			n.boxes.book.put(x.Of, c.Relays)
 			for _, r := range c.Relays {
-				n.boxes.book[r.ID()] = r
 				x.List = append(x.List, r.ID())
 			}
 			in = x
@@ -127,7 +127,7 @@ func (n *Node) doPlacement(ctx context.Context, effects []placement.Effect, step
 	for _, e := range effects {
 		switch e := e.(type) {
 		case placement.Ask:
-			r := n.boxes.book[e.Relay]
+			r := n.boxes.book.find(e.Of, e.Relay)
 			n.work.Go(func() { n.askRelay(ctx, r, e) })
 		case placement.Stored:
 			tell(engine.BoxStored{Box: e.Box, On: e.On, Wanted: e.Wanted})

@@ -30,6 +30,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.begin(ctx); err != nil {
 		return err
 	}
+	close(n.begun)
 	n.work.Go(func() { n.receive(ctx) })
 	if n.meetings.far != nil {
 		n.work.Go(func() { n.meet(ctx) })

@@ -22,7 +22,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kith/box"
 	"kith/identity"
 	"kith/internal/chat"
 	"kith/internal/delivery"
@@ -113,6 +112,7 @@ type Node struct {
 	later    []engine.Input // what the engine hears of in the next turn
 
 	inputs  chan any
+	begun   chan struct{} // closed when the machines know what the store holds
 	stopped chan struct{}
 
 	work     sync.WaitGroup // every goroutine but the loop
@@ -144,6 +144,7 @@ func New(cfg Config) (*Node, error) {
 		db: cfg.Store, net: cfg.Network, log: cfg.Log,
 		transfer: transfer.New(),
 		inputs:   make(chan any, MaxQueued),
+		begun:    make(chan struct{}),
 		stopped:  make(chan struct{}),
 		senders:  map[wire.PeerID]*sender{},
 		blobs:    newAssemblies(),
@@ -152,7 +153,7 @@ func New(cfg Config) (*Node, error) {
 		progress: signals[[32]byte]{every: progressEvery},
 		news:     newNews(),
 		boxes: boxes{placement: placement.New(rand.Uint64()), relays: cfg.Relays,
-			book: map[box.RelayID]box.Relay{}, of: map[wire.EnvelopeID][][32]byte{}, working: make(chan struct{}, 1)},
+			book: book{}, of: map[wire.EnvelopeID][][32]byte{}, working: make(chan struct{}, 1)},
 		deposits: deposits{blobs: cfg.Blobs, going: map[depositOf]context.CancelFunc{}, given: map[depositOf]*given{},
 			uploading: make(chan struct{}, maxUploads)},
 	}
@@ -169,7 +170,6 @@ func New(cfg Config) (*Node, error) {
 			return err
 		}
 		n.delivery = delivery.New(outbox, rand.Uint64())
-		n.counts.Store(&Counts{Queued: len(outbox)})
 		return nil
 	})
 	if err != nil {
@@ -203,8 +203,13 @@ func (n *Node) Trouble() string {
 	return ""
 }
 
-// Waiting returns how many envelopes and blobs wait.
+// Waiting returns how many envelopes and blobs wait. It waits itself until Run
+// knows, or ended: whoever is told that nothing is on its way may end the node.
 func (n *Node) Waiting() Counts {
+	select {
+	case <-n.begun:
+	case <-n.stopped:
+	}
 	if c := n.counts.Load(); c != nil {
 		return *c
 	}

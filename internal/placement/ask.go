@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"slices"
 	"time"
 
 	"kith/box"
@@ -30,7 +31,7 @@ type relay struct {
 
 func (m *Machine) ask(a *asked) Effect {
 	m.tag++
-	a.Tag, a.at = m.tag, m.now
+	a.Tag, a.Of, a.at = m.tag, a.of, m.now
 	m.asked[a.Tag] = a
 	if a.cell != nil {
 		a.cell.copy(a.Relay).asked = true
@@ -84,6 +85,9 @@ func (m *Machine) answered(now time.Time, in Answered) []Effect {
 	case a == nil:
 		return nil
 	case !fits(a.Op, in.Status) || a.hasty(now, in.Status):
+		if a.watch != nil && in.Status == box.Miss {
+			a.watch.missed[a.Relay] = true
+		}
 		return m.unanswered(now, a)
 	}
 	if r := m.relay(a.Relay); r.backoff > 0 {
@@ -120,6 +124,9 @@ func (m *Machine) unanswered(now time.Time, a *asked) []Effect {
 	case a.cell != nil:
 		effects = m.place(now, a.cell)
 	case a.watch != nil:
+		if slices.Contains(g.relays, a.Relay) {
+			a.watch.askAgain(a.Relay)
+		}
 		effects = m.seek(now, a.of, g)
 	case a.del != nil:
 		a.del.left = append(a.del.left, a.Relay)

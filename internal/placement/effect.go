@@ -22,6 +22,7 @@ const (
 // Ask asks one thing of one relay; [Answered] or [Failed] with its tag answers it.
 type Ask struct {
 	Tag    uint64
+	Of     Group
 	Relay  box.RelayID
 	Op     Op
 	Box    Box

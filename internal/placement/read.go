@@ -15,12 +15,24 @@ type watch struct {
 	wait  uint64        // the request that waits, 0 for none
 	found bool
 	at    box.RelayID // where it was found
+	// These said that they do not have it, since they were to be asked at once.
+	missed map[box.RelayID]bool
 	// What these showed was wrong; they are not asked for this box before.
 	wrong map[box.RelayID]time.Time
 	pause time.Duration // how long the last of them is not asked
 }
 
-func newWatch(b Box) *watch { return &watch{box: b, wrong: map[box.RelayID]time.Time{}} }
+func newWatch(b Box) *watch {
+	return &watch{box: b, missed: map[box.RelayID]bool{}, wrong: map[box.RelayID]time.Time{}}
+}
+
+// askAgain has a relay asked that did not answer, when it is not left alone any more:
+// it may be the only one that has the box. BG-08.
+func (w *watch) askAgain(id box.RelayID) {
+	if !w.missed[id] && !slices.Contains(w.fresh, id) {
+		w.fresh = append(w.fresh, id)
+	}
+}
 
 // free reports whether a relay can be asked for a box.
 func (m *Machine) free(now time.Time, w *watch, id box.RelayID) bool {
@@ -43,6 +55,7 @@ func (m *Machine) setWatch(now time.Time, in Watch) []Effect {
 	} else if gap = g.ahead != nil && g.ahead.found && !slices.Contains(in.Boxes, g.ahead.box); gap {
 		// The one after it was there: it may lie further down. BG-09.
 		g.head.fresh = m.shuffled(ranked(g, g.head.box))
+		clear(g.head.missed)
 		if a := m.asked[g.head.wait]; a != nil {
 			g.head.fresh = slices.DeleteFunc(g.head.fresh, func(id box.RelayID) bool { return id == a.Relay })
 		}
@@ -72,6 +85,7 @@ func nearest(g *group, b Box) []box.RelayID {
 // for at one relay after another, in an order nobody can foresee.
 func (m *Machine) look(g *group) {
 	g.head.fresh, g.head.rest = m.shuffled(nearest(g, g.head.box)), nil
+	clear(g.head.missed)
 }
 
 func (m *Machine) shuffled(ids []box.RelayID) []box.RelayID {
@@ -147,6 +161,8 @@ func (m *Machine) got(now time.Time, a *asked, in Answered) []Effect {
 	case box.Gone:
 		w.found, w.at = true, a.Relay
 		return []Effect{Skip{Of: a.of, Box: w.box}}
+	case box.Miss:
+		w.missed[a.Relay] = true
 	}
 	return m.seek(now, a.of, g)
 }

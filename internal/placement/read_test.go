@@ -230,6 +230,46 @@ func TestPlacement_BG08_deadRelays(t *testing.T) {
 	}
 }
 
+// TestPlacement_BG08_untilAnswered: who did not answer when all were asked is asked again
+// when it is not left alone any more, and not only when it is its turn to wait an hour
+// later: it may be the only one that has the box.
+func TestPlacement_BG08_untilAnswered(t *testing.T) {
+	b := newBench(t, relays(4))
+	wait, others := waiting(t, b.watch(1))
+	waits := 1
+	for _, a := range others[1:] {
+		b.answer(a, box.Miss)
+	}
+	again := append(b.fail(others[0]), b.pass(2*time.Second)...)
+	if w, look := waiting(t, again); w != nil || len(look) != 1 || look[0].Relay != others[0].Relay {
+		t.Fatalf("asked %v", brief(again...))
+	}
+	// Not even busy is an answer; miss is one.
+	again = append(b.answer(again[0], box.Busy), b.pass(3*time.Second)...)
+	if w, look := waiting(t, again); w != nil || len(look) != 1 || look[0].Relay != others[0].Relay {
+		t.Fatalf("asked %v", brief(again...))
+	}
+	if more := append(b.answer(again[0], box.Miss), b.pass(30*time.Minute)...); len(more) > 0 {
+		t.Fatalf("asked %v", brief(more...))
+	}
+	// Nor did the one that was to wait say what it has; once it did, it is asked for
+	// no more than to wait.
+	for first := wait.Relay; ; waits++ {
+		next := b.fail(*wait)
+		next = append(next, b.pass(2*time.Second)...)
+		w, look := waiting(t, next)
+		if w == nil || waits == 1 && (len(look) != 1 || look[0].Relay != first) || waits > 1 && len(look) > 0 {
+			t.Fatalf("when the wait for number %d ended asked %v", waits, brief(next...))
+		}
+		for _, a := range look {
+			b.answer(a, box.Miss)
+		}
+		if wait = w; waits > 1 && w.Relay == first {
+			break
+		}
+	}
+}
+
 func openOf(b *bench, i int) (asks []placement.Ask) {
 	for _, a := range b.open {
 		if a.Box == boxOf(i) {
@@ -243,7 +283,7 @@ func openOf(b *bench, i int) (asks []placement.Ask) {
 // relay that is none any more does not keep others from waiting.
 func TestPlacement_BG08_otherRelays(t *testing.T) {
 	b := newBench(t, relays(2))
-	old, _ := waiting(t, b.watch(1))
+	old, gone := waiting(t, b.watch(1))
 	news := relays(8)[4:]
 	asks := b.step(placement.Relays{Of: group, List: news})
 	wait, others := waiting(t, asks)
@@ -252,6 +292,9 @@ func TestPlacement_BG08_otherRelays(t *testing.T) {
 	}
 	// What the old one says late is heard, and makes nobody wait twice.
 	if more := b.answer(*old, box.Miss); len(more) > 0 {
+		t.Errorf("asked %v", brief(more...))
+	}
+	if more := append(b.fail(gone[0]), b.pass(time.Minute)...); len(more) > 0 {
 		t.Errorf("asked %v", brief(more...))
 	}
 	if asks := b.step(placement.Relays{Of: group, List: append(slices.Clone(news), news...)}); len(asks) > 0 {

@@ -279,11 +279,15 @@ func (b *batch) wait() {
 
 // found answers what a record says.
 func (b *batch) found(link, tag uint64, r *Record) {
-	reply := &box.Reply{Status: box.Found, Tag: tag, Day: b.day, Expiry: r.Expiry, Sig: r.Sig, Cell: r.Cell}
+	b.answers = append(b.answers, Answer{link, Found(b.day, tag, r)})
+}
+
+// Found is the answer that a record is to a question for its box.
+func Found(day uint32, tag uint64, r *Record) *box.Reply {
 	if r.Cell == nil {
-		reply.Status, reply.Expiry = box.Gone, 0
+		return &box.Reply{Status: box.Gone, Tag: tag, Day: day, Sig: r.Sig}
 	}
-	b.answers = append(b.answers, Answer{link, reply})
+	return &box.Reply{Status: box.Found, Tag: tag, Day: day, Expiry: r.Expiry, Sig: r.Sig, Cell: r.Cell}
 }
 
 // delete puts a tombstone in place of a cell, so that no copy of it can come back. It

@@ -195,17 +195,43 @@ func backoff(failures int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// dial tries a relay's addresses in turn until one proves to hold its key.
+// dial tries a relay's addresses until one proves to hold its key: the next when one
+// failed, or has not done so for a while, since there are addresses that swallow what
+// is sent to them. The first that does it ends the others.
 func (c *Client) dial(ctx context.Context, relay box.Relay, protocol string) (*tls.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type attempt struct {
+		conn *tls.Conn
+		err  error
+	}
+	ended := make(chan attempt)
 	var all error
-	for _, addr := range relay.Addrs {
-		conn, err := c.dialOne(ctx, relay, addr, protocol)
-		if err == nil {
-			return conn, nil
+	for next, open := 0, 0; next < len(relay.Addrs) || open > 0; {
+		var late <-chan time.Time
+		if next < len(relay.Addrs) {
+			addr := relay.Addrs[next]
+			go func() {
+				conn, err := c.dialOne(ctx, relay, addr, protocol)
+				ended <- attempt{conn, err}
+			}()
+			next, open, late = next+1, open+1, time.After(dialNext)
 		}
-		all = errors.Join(all, err)
-		if ctx.Err() != nil {
-			break
+		select {
+		case a := <-ended:
+			open--
+			if a.err != nil {
+				all = errors.Join(all, a.err)
+				continue
+			}
+			cancel()
+			for ; open > 0; open-- {
+				if other := <-ended; other.err == nil {
+					other.conn.NetConn().Close()
+				}
+			}
+			return a.conn, nil
+		case <-late:
 		}
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, errors.Join(all, ctx.Err()))

@@ -288,3 +288,26 @@ func TestRelaynet_RN20_endsAtOnce(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// TestRelaynet_RN20_addressThatSaysNothing: an address that swallows what is sent to it,
+// or takes a connection and says nothing, does not keep a client from the next.
+func TestRelaynet_RN20_addressThatSaysNothing(t *testing.T) {
+	r := start(t, roomy(), nil)
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer mute.Close()
+	const hole = "192.0.2.1:4747"
+	c := client(t, relaynet.ClientOptions{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == hole {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}})
+	r.relay.Addrs = append([]string{hole, mute.Addr().String()}, r.relay.Addrs...)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if reply, err := c.Do(ctx, r.relay, newOwned(t).asGet(0)); err != nil || reply.Status != box.Miss {
+		t.Errorf("%v", err)
+	}
+}

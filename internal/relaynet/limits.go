@@ -99,6 +99,7 @@ const (
 	MaxRelays = 64
 
 	dialTimeout  = 20 * time.Second // to one address, TLS included
+	dialNext     = time.Second      // before another address is tried beside it
 	writeTimeout = 20 * time.Second // for a frame to be taken
 	frameTimeout = 20 * time.Second // for the rest of an answer that has begun
 	answerSlack  = 30 * time.Second // beyond what a request lets the relay wait

@@ -83,7 +83,7 @@ func runChild(dir string) {
 		os.Exit(1)
 	}
 	s, err := relaynet.NewServer(relaynet.ServerOptions{Key: childKey(), Machine: machine.New(childRelay().ID(), store), Limits: roomy(),
-		Effort: func() uint32 { return machine.Effort(store.Usage()) }})
+		Effort: func() uint32 { return machine.Effort(store.Usage()) }, Look: store.Settled})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)

@@ -2,6 +2,7 @@ package relaynet
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"kith/box"
@@ -42,7 +43,7 @@ func (s *Server) run() {
 		begun := time.Now()
 		s.step(now, batch, links, totals)
 		pace.count, pace.took = len(batch), time.Since(begun)
-		totals.tell(now)
+		totals.tell(now, &s.looked)
 	}
 }
 
@@ -142,10 +143,11 @@ func newTotals(now time.Time, log func(string), full func() int) *totals {
 func (t *totals) count(op box.Op) { t.ops[op]++ }
 
 // tell logs when the hour is over, and only if there is something left of it.
-func (t *totals) tell(now time.Time) {
+func (t *totals) tell(now time.Time, looked *atomic.Int64) {
 	if now.Before(t.next) {
 		return
 	}
+	t.ops[box.OpGet] += int(looked.Swap(0))
 	round := func(op box.Op) int { return (t.ops[op] + rounding/2) / rounding * rounding }
 	if puts, gets, deletes := round(box.OpPut), round(box.OpGet), round(box.OpDelete); puts+gets+deletes > 0 || t.full != nil {
 		line := fmt.Sprintf("in the last hour about %d boxes put, %d asked for, %d deleted", puts, gets, deletes)

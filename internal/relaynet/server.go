@@ -14,6 +14,7 @@ import (
 
 	"kith/box"
 	"kith/internal/boxstore"
+	"kith/internal/relay"
 )
 
 // ServerOptions say what a server is.
@@ -25,6 +26,10 @@ type ServerOptions struct {
 	// many goroutines at once, which then check signatures beside each other; nil:
 	// the machine checks them all, one after the other.
 	Effort func() uint32
+	// Look gives the record of a box that is durable and not about to change, or
+	// false. It is called by many goroutines at once, which then answer what they find
+	// and wait for no commit; nil: the machine answers everything.
+	Look func(b [32]byte) (relay.Record, bool)
 	// Blobs keeps blobs; nil: there are none.
 	Blobs *boxstore.Store
 	// Log is told when the server starts and stops and, each hour in which
@@ -47,6 +52,7 @@ type Server struct {
 	asked   chan *pending
 	next    atomic.Uint64 // the link named last
 	backlog atomic.Int64  // answers that wait to be written, of all links
+	looked  atomic.Int64  // questions answered beside the machine
 	stop    context.CancelFunc
 	stopped context.Context // done: everything ends
 

@@ -66,8 +66,8 @@ func start(t testing.TB, limits relaynet.Limits, change func(*relaynet.ServerOpt
 	r.store = store
 	r.relay.Key = [32]byte(key.Public().(ed25519.PublicKey))
 	o := relaynet.ServerOptions{Key: key, Machine: machine.New(r.relay.ID(), store), Limits: limits, Version: "test",
-		Effort: func() uint32 { return machine.Effort(store.Usage()) },
-		Log:    func(s string) { r.mu.Lock(); r.said = append(r.said, s); r.mu.Unlock() }}
+		Effort: func() uint32 { return machine.Effort(store.Usage()) }, Look: store.Settled,
+		Log: func(s string) { r.mu.Lock(); r.said = append(r.said, s); r.mu.Unlock() }}
 	if change != nil {
 		change(&o)
 	}

@@ -13,7 +13,7 @@ import (
 
 var (
 	flagSeed   = flag.Uint64("sim.seed", 0, "run only the world of this seed")
-	flagWorlds = flag.Uint64("sim.worlds", 40, "how many random worlds to run")
+	flagWorlds = flag.Uint64("sim.worlds", 16, "how many random worlds to run; make test runs 60")
 )
 
 // TestSim_twoPeople_randomWorlds runs two devices through loss, repetition,

@@ -187,7 +187,7 @@ func begins(t *testing.T, d, with *Device) {
 // after the other, with one of them lost meanwhile. They end up in one session.
 func TestContact_FC18_bothBeginApart(t *testing.T) {
 	for _, apart := range []time.Duration{time.Minute, 2 * time.Hour, 40 * 24 * time.Hour} {
-		for seed := range uint64(8) {
+		for seed := range max(4, *flagWorlds/5) {
 			t.Run(fmt.Sprint(apart, "/seed=", seed), func(t *testing.T) {
 				w, alice, bob := met(t)
 				cryptotest.SetGlobalRandom(t, seed)

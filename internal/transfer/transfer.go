@@ -368,8 +368,17 @@ func (m *Machine) opened(in Opened) {
 
 func (m *Machine) stored(c wire.ChunkRef) {
 	b, ok := m.blobs[c.Root]
-	if !ok || !m.land(b, c.Index) {
+	if !ok {
 		return
+	}
+	from := b.flying[c.Index].from
+	if !m.land(b, c.Index) {
+		return
+	}
+	for _, s := range b.sources {
+		if s.Source == from {
+			s.backoff = 0
+		}
 	}
 	if !b.has(c.Index) {
 		b.have[c.Index/64] |= 1 << (c.Index % 64)
@@ -391,7 +400,8 @@ func (m *Machine) failed(now time.Time, in Failed) {
 		return
 	}
 	for _, s := range b.sources {
-		if s.Source != in.From {
+		// One that rests already failed with others that were asked for with this.
+		if s.Source != in.From || s.notTill.After(now) && in.Fault != Forged {
 			continue
 		}
 		s.backoff = later(s.backoff)

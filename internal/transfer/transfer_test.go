@@ -374,3 +374,42 @@ func TestTransfer_TF12_forgottenBlobsMakeRoom(t *testing.T) {
 		t.Errorf("%d fetches, %d done", len(w.flying), len(w.done))
 	}
 }
+
+// TestTransfer_TF06_oneFailureOfManyChunks: chunks that are on their way together and
+// fail together are one failure of their source; and a source that gave something
+// since is no worse than one that never failed. A deposit has no link that comes up
+// and ends its rest: it would rest for minutes because relays were off for seconds.
+func TestTransfer_TF06_oneFailureOfManyChunks(t *testing.T) {
+	for _, from := range []transfer.Source{deposit(bob), device(bob)} {
+		w := newWorld(t)
+		w.step(transfer.Up{Peer: bob})
+		w.step(transfer.Want{Ref: blob(t, 1, 20), From: from})
+		for round := range 5 {
+			for len(w.flying) > 0 {
+				w.fail(transfer.Absent)
+			}
+			if wake := w.m.Wake(); wake.Sub(w.now) != transfer.BackoffFirst {
+				t.Fatalf("%v, round %d: rests for %v", from, round, wake.Sub(w.now))
+			}
+			w.now = w.m.Wake()
+			w.step(transfer.Tick{})
+			if len(w.flying) == 0 {
+				t.Fatalf("%v, round %d: not asked again", from, round)
+			}
+			w.store()
+		}
+		// Without anything between, each rest is twice as long, to the most.
+		for rest := transfer.BackoffFirst; ; rest = min(2*rest, transfer.BackoffMost) {
+			for len(w.flying) > 0 {
+				w.fail(transfer.Lost)
+			}
+			if wake := w.m.Wake(); wake.Sub(w.now) != rest {
+				t.Fatalf("%v: rests for %v, not %v", from, wake.Sub(w.now), rest)
+			}
+			if w.now = w.m.Wake(); rest == transfer.BackoffMost {
+				break
+			}
+			w.step(transfer.Tick{})
+		}
+	}
+}
