@@ -56,6 +56,22 @@ func (c *Client) impl() (*suite.Suite, []byte, error) {
 	return impl, key, nil
 }
 
+// self is impl for a client that is about to appear in a leaf node, after checking
+// what every peer would refuse.
+func (c *Client) self() (*suite.Suite, []byte, error) {
+	impl, key, err := c.impl()
+	if err != nil {
+		return nil, nil, err
+	}
+	if wire.ExtensionTwice(wireExtensions(c.Extensions)) {
+		return nil, nil, rule.AsLocal(rule.Breakf(rule.ExtensionTwice, "of the client"))
+	}
+	if c.Credential.Type == CredentialX509 && !certifies(c.Credential.Certificates, key) {
+		return nil, nil, rule.AsLocal(rule.Break(rule.CertificateKey))
+	}
+	return impl, key, nil
+}
+
 // longest returns the longest lifetime that is accepted.
 func (c *Client) longest() time.Duration {
 	if c.MaxLifetime == 0 {

@@ -61,7 +61,7 @@ type queued struct {
 // size of the suite's hash; nil asks for that. The creator's first leaf lives as
 // long as the client's MaxLifetime allows, from an hour before now.
 func (c *Client) Create(groupID []byte, now time.Time, extensions ...Extension) (*Group, error) {
-	s, signatureKey, err := c.impl()
+	s, signatureKey, err := c.self()
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (g *Group) GroupInfo(o GroupInfoOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Marshal(&wire.Message{Format: wire.FormatGroupInfo, GroupInfo: info}), nil
+	return encode(&wire.Message{Format: wire.FormatGroupInfo, GroupInfo: info})
 }
 
 func (g *Group) groupInfo(signer uint32, o GroupInfoOptions) (*wire.GroupInfo, error) {

@@ -34,7 +34,10 @@ func Remove(leaf uint32) Proposal {
 // SetExtensions proposes new extensions for the group context, all of them: what
 // is not in the list goes.
 func SetExtensions(list ...Extension) Proposal {
-	return constant(&wire.Proposal{Type: wire.ProposalExtensions, Extensions: wireExtensions(list)})
+	return Proposal{func(*suite.Suite) (*wire.Proposal, error) {
+		p := &wire.Proposal{Type: wire.ProposalExtensions, Extensions: wireExtensions(list)}
+		return p, rule.AsLocal(groupExtensions(p.Extensions))
+	}}
 }
 
 // PSK proposes that an external pre-shared key goes into the next epoch.
@@ -64,12 +67,15 @@ func ReInit(groupID []byte, s Suite, extensions ...Extension) Proposal {
 		if err != nil {
 			return nil, err
 		}
+		if len(groupID) > MaxGroupID {
+			return nil, rule.AsLocal(rule.Breakf(rule.TooLong, "group id"))
+		}
 		r := &wire.ReInit{GroupID: bytes.Clone(groupID), Version: wire.MLS10, Suite: next.ID, Extensions: wireExtensions(extensions)}
 		if groupID == nil {
 			r.GroupID = make([]byte, next.Nh)
 			rand.Read(r.GroupID)
 		}
-		return &wire.Proposal{Type: wire.ProposalReInit, ReInit: r}, nil
+		return &wire.Proposal{Type: wire.ProposalReInit, ReInit: r}, rule.AsLocal(groupExtensions(r.Extensions))
 	}}
 }
 
@@ -92,7 +98,7 @@ func (g *Group) ProposeUpdate(c *Client, o MessageOptions) ([]byte, error) {
 	if c == nil {
 		c = g.client
 	}
-	_, signatureKey, err := c.impl()
+	_, signatureKey, err := c.self()
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +166,7 @@ func (c *Client) proposeFrom(groupID []byte, epoch uint64, sender wire.Sender, p
 	if err != nil {
 		return nil, err
 	}
-	return wire.Marshal(&wire.Message{Format: wire.FormatPublic, Public: m}), nil
+	return encode(&wire.Message{Format: wire.FormatPublic, Public: m})
 }
 
 // checkProposal checks a proposal alone (section 12.1), under these extensions.

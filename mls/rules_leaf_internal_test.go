@@ -265,7 +265,7 @@ func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {
 			"none": nil, "empty": {{}}, "truncated": {der[:len(der)-1]}, "longer": {append(slices.Clone(der), 0)}, "behind another": {{0x30, 0}, der},
 		} {
 			c.Credential.Certificates = chain
-			_, err := c.ParseKeyPackage(newPackage(t, c).Message(), testNow)
+			_, err := c.ParseKeyPackage(messageOf(forgeKeyPackage(t, c, nil, nil)), testNow)
 			t.Log(name)
 			breaks(t, err, rule.CertificateKey)
 		}
@@ -273,12 +273,16 @@ func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {
 		if c.Signer, err = s.GenerateSigner(); err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.ParseKeyPackage(newPackage(t, c).Message(), testNow)
+		_, err = c.ParseKeyPackage(messageOf(forgeKeyPackage(t, c, nil, nil)), testNow)
 		breaks(t, err, rule.CertificateKey)
 		if k, ok := c.Signer.(*ecdsa.PrivateKey); ok && k.Curve.Params().BitSize != 256 {
 			t.Error("curve")
 		}
 	}
+}
+
+func messageOf(k *wire.KeyPackage) []byte {
+	return wire.Marshal(&wire.Message{Format: wire.FormatKeyPackage, KeyPackage: k})
 }
 
 func TestMLS_V40_keyPackageOfOtherSuiteRefused(t *testing.T) {
