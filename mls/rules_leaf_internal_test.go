@@ -246,7 +246,7 @@ func TestMLS_V38_nobodyIsReplacedUnasked(t *testing.T) {
 	g, init, secret := f.outside()
 	f.refuses(f.bob, forge{external: true, list: []*wire.Proposal{init, removeOf(2)}, initSecret: secret}.commit(t, g).message, rule.Authentication)
 	same := forge{external: true, list: []*wire.Proposal{init, removeOf(2)}, initSecret: secret, leaf: func(l *wire.LeafNode) { l.Credential.Identity = []byte("carol") }}
-	f.takes(f.bob, same.commit(t, g).message)
+	f.refuses(f.bob, same.commit(t, g).message, rule.Authentication) // not with dave's key
 }
 
 func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {
@@ -312,4 +312,27 @@ func TestMLS_V42_initKeyAsLeafKeyRefused(t *testing.T) {
 	f := newFixture(t, nil)
 	kp := forgeKeyPackage(t, f.dave, nil, func(k *wire.KeyPackage) { k.InitKey = k.Leaf.EncryptionKey })
 	f.refuses(f.bob, forge{}.proposal(t, f.alice, addOf(kp)), rule.KeyPackageInitKey)
+}
+
+// TestMLS_V38_credentialIsNotTakenOverByAnotherKey: without Client.Authenticate an
+// external commit replaces a member only if it is signed with that member's key.
+func TestMLS_V38_credentialIsNotTakenOverByAnotherKey(t *testing.T) {
+	f := newFixture(t, nil)
+	info, err := f.alice.GroupInfo(GroupInfoOptions{})
+	must(t, err)
+	replace := uint32(2)
+	o := ExternalOptions{JoinOptions: JoinOptions{Now: testNow}, Replace: &replace}
+	thief := newClient(t, X25519AES128, "carol")
+	thief.Authenticate = func(Member, *Member) error { return nil }
+	m, _, err := thief.JoinExternally(info, o)
+	must(t, err)
+	f.refuses(f.bob, m, rule.Authentication)
+	m, _, err = f.carolC.JoinExternally(info, o)
+	must(t, err)
+	f.takes(f.bob, m)
+	// The application may say otherwise.
+	f.bobC.Authenticate = thief.Authenticate
+	m, _, err = thief.JoinExternally(info, o)
+	must(t, err)
+	f.takes(f.bob, m)
 }
