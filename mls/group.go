@@ -212,8 +212,9 @@ func (g *Group) wipe(next *Group) {
 			q.leafKey.Wipe()
 		}
 	}
-	if next == nil {
-		for _, p := range g.past {
+	for _, p := range g.past {
+		kept := next != nil && slices.ContainsFunc(next.past, func(q pastEpoch) bool { return q.epoch == p.epoch })
+		if !kept {
 			clear(p.key)
 		}
 	}

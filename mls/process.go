@@ -142,6 +142,7 @@ func (g *Group) receiveCommit(r *received, now time.Time) (Processed, error) {
 		if a.initSecret, err = g.externalInit(p.externalInit); err != nil {
 			return nil, err
 		}
+		defer clear(a.initSecret)
 	}
 	next, joiner, psk, err := g.advance(a)
 	if err != nil {
@@ -162,6 +163,7 @@ func (g *Group) externalInit(output []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer key.Wipe()
 	secret, err := g.suite.ReceiveExternalInit(key, output)
 	if err != nil {
 		return nil, rule.Break(rule.ExternalKEM)
