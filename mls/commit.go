@@ -67,7 +67,7 @@ func (c *committing) collect(inline []Proposal) error {
 	self := wire.Sender{Type: wire.SenderMember, Index: c.g.private.Leaf}
 	var list []change
 	for _, p := range inline {
-		w, err := p.build(c.g.suite)
+		w, err := p.make(c.g.suite)
 		if err != nil {
 			return err
 		}

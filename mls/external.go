@@ -90,7 +90,7 @@ func (e *entering) commit() ([]byte, *Group, error) {
 		e.add(&wire.Proposal{Type: wire.ProposalRemove, Removed: *e.options.Replace})
 	}
 	for _, id := range e.options.PSKs {
-		p, err := PSK(id).build(e.suite)
+		p, err := PSK(id).make(e.suite)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -113,3 +113,20 @@ func breaksLocally(t testing.TB, err error, id rule.ID) {
 		t.Fatalf("%v is the fault of the %s", err, fault)
 	}
 }
+
+// TestProposal_zeroValueRefused, and that of a key package that could not be read.
+func TestProposal_zeroValueRefused(t *testing.T) {
+	f := newFixture(t, nil)
+	var unread *KeyPackage
+	for _, p := range []Proposal{{}, Add(unread)} {
+		if _, err := f.alice.Commit(CommitOptions{Now: testNow}, p); err == nil {
+			t.Error("committed")
+		}
+		if _, err := f.alice.Propose(p, MessageOptions{}, testNow); err == nil {
+			t.Error("proposed")
+		}
+		if _, err := f.aliceC.ProposeExternally(nil, 0, 0, p); err == nil {
+			t.Error("proposed from outside")
+		}
+	}
+}

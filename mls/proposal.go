@@ -12,9 +12,18 @@ import (
 	"kith/mls/internal/wire"
 )
 
-// Proposal is a change to a group that may be proposed or committed.
+// Proposal is a change to a group that may be proposed or committed. The functions
+// that return one make it; the zero value is refused.
 type Proposal struct {
 	build func(*suite.Suite) (*wire.Proposal, error)
+}
+
+// make returns the proposal as a group of this suite has it.
+func (p Proposal) make(s *suite.Suite) (*wire.Proposal, error) {
+	if p.build == nil {
+		return nil, errArgument("empty proposal")
+	}
+	return p.build(s)
 }
 
 func constant(p *wire.Proposal) Proposal {
@@ -23,6 +32,9 @@ func constant(p *wire.Proposal) Proposal {
 
 // Add proposes a new member.
 func Add(k *KeyPackage) Proposal {
+	if k == nil {
+		return Proposal{}
+	}
 	return constant(&wire.Proposal{Type: wire.ProposalAdd, KeyPackage: k.kp})
 }
 
@@ -82,7 +94,7 @@ func ReInit(groupID []byte, s Suite, extensions ...Extension) Proposal {
 // Propose sends a proposal to the group and queues it. It changes the group as
 // Seal does, and keeps application data waiting until a commit.
 func (g *Group) Propose(p Proposal, o MessageOptions, now time.Time) ([]byte, error) {
-	w, err := p.build(g.suite)
+	w, err := p.make(g.suite)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +165,7 @@ func (c *Client) proposeFrom(groupID []byte, epoch uint64, sender wire.Sender, p
 	if err != nil {
 		return nil, err
 	}
-	w, err := p.build(s)
+	w, err := p.make(s)
 	if err != nil {
 		return nil, err
 	}
