@@ -234,7 +234,7 @@ func (g *Group) pskSecret(id *wire.PSKID) ([]byte, bool) {
 	}
 	if bytes.Equal(id.GroupID, g.context.GroupID) {
 		if id.Epoch == g.context.Epoch {
-			return g.secrets.Resumption, true
+			return g.secrets.Resumption, g.secrets.Resumption != nil // nil: wiped
 		}
 		if i := slices.IndexFunc(g.past, func(p pastEpoch) bool { return p.epoch == id.Epoch }); i >= 0 {
 			return g.past[i].key, true
@@ -252,6 +252,9 @@ func (g *Group) pskChain(ids []*wire.PSKID) ([]byte, error) {
 }
 
 func chainPSKs(s *suite.Suite, ids []*wire.PSKID, find func(*wire.PSKID) ([]byte, bool)) ([]byte, error) {
+	if len(ids) > MaxPSKs {
+		return nil, rule.Breakf(rule.TooLong, "pre-shared keys")
+	}
 	var keys []schedule.PSK
 	for _, id := range ids {
 		secret, ok := find(id)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"kith/mls/internal/rule"
+	"kith/mls/internal/wire"
 )
 
 // What every peer would refuse is not made in the first place.
@@ -129,4 +130,46 @@ func TestProposal_zeroValueRefused(t *testing.T) {
 			t.Error("proposed from outside")
 		}
 	}
+}
+
+// TestGroup_wipedHasNoResumptionKey: a group that was reinitialised and wiped makes no successor
+// that an empty key links to it.
+func TestGroup_wipedHasNoResumptionKey(t *testing.T) {
+	c := newClient(t, X25519AES128, "alice")
+	g, err := c.Create(nil, testNow)
+	must(t, err)
+	pending, err := g.Commit(CommitOptions{}, ReInit(nil, X25519AES128))
+	must(t, err)
+	must(t, g.Merge(pending.StagedCommit))
+	_, _, err = g.Reinitialise(c, CommitOptions{Now: testNow})
+	must(t, err)
+	g.Wipe()
+	_, _, err = g.Reinitialise(c, CommitOptions{Now: testNow})
+	breaksLocally(t, err, rule.PSKMissing)
+}
+
+// TestMLS_V98_updateToAnotherSuiteRefused: the suites share their signatures, and such a group
+// could not be restored.
+func TestMLS_V98_updateToAnotherSuiteRefused(t *testing.T) {
+	f := newFixture(t, nil)
+	other := newClient(t, X25519ChaCha20, "alice")
+	_, err := f.alice.ProposeUpdate(other, MessageOptions{})
+	breaksLocally(t, err, rule.SignerKey)
+	_, err = f.alice.Commit(CommitOptions{Client: other})
+	breaksLocally(t, err, rule.SignerKey)
+}
+
+// TestMLS_V05_preSharedKeysBounded: their number has two bytes in what each is mixed with.
+func TestMLS_V05_preSharedKeysBounded(t *testing.T) {
+	s, _, err := newClient(t, X25519AES128, "alice").impl()
+	must(t, err)
+	find := func(*wire.PSKID) ([]byte, bool) { return []byte{1}, true }
+	ids := make([]*wire.PSKID, MaxPSKs+1)
+	for i := range ids {
+		ids[i] = &wire.PSKID{Type: wire.PSKExternal}
+	}
+	_, err = chainPSKs(s, ids[1:], find)
+	must(t, err)
+	_, err = chainPSKs(s, ids, find)
+	breaks(t, err, rule.TooLong)
 }

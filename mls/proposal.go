@@ -114,6 +114,9 @@ func (g *Group) ProposeUpdate(c *Client, o MessageOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if uint16(c.Suite) != g.suite.ID {
+		return nil, rule.Breakf(rule.SignerKey, "of another suite")
+	}
 	key, err := g.suite.GenerateKey()
 	if err != nil {
 		return nil, err
