@@ -31,8 +31,9 @@ type Client struct {
 	// Authenticate is the Authentication Service of RFC 9420: it returns an error
 	// unless the credential may use the signature key. old is the leaf that the new
 	// one replaces, or nil. Without it newcomers are accepted whoever they say they
-	// are, so look at StagedCommit before merging, and nobody may change or take
-	// over a credential.
+	// are, so look at StagedCommit before merging, and nobody may change a
+	// credential; whoever takes a member's place by an external commit must have its
+	// signature key, too.
 	Authenticate func(m Member, old *Member) error
 	// PSK returns an external pre-shared key.
 	PSK func(id []byte) (secret []byte, ok bool)
@@ -56,6 +57,22 @@ func (c *Client) impl() (*suite.Suite, []byte, error) {
 	return impl, key, nil
 }
 
+// self is impl for a client that is about to appear in a leaf node, after checking
+// what every peer would refuse.
+func (c *Client) self() (*suite.Suite, []byte, error) {
+	impl, key, err := c.impl()
+	if err != nil {
+		return nil, nil, err
+	}
+	if wire.ExtensionTwice(wireExtensions(c.Extensions)) {
+		return nil, nil, rule.AsLocal(rule.Breakf(rule.ExtensionTwice, "of the client"))
+	}
+	if c.Credential.Type == CredentialX509 && !certifies(c.Credential.Certificates, key) {
+		return nil, nil, rule.AsLocal(rule.Break(rule.CertificateKey))
+	}
+	return impl, key, nil
+}
+
 // longest returns the longest lifetime that is accepted.
 func (c *Client) longest() time.Duration {
 	if c.MaxLifetime == 0 {
@@ -75,6 +92,15 @@ func (c *Client) authenticate(m Member, old *Member) error {
 		return rule.Refuse(rule.Authentication, err)
 	}
 	return nil
+}
+
+// replaces is authenticate for an external commit in the place of a member, which that
+// member's old key has not signed.
+func (c *Client) replaces(m Member, old *Member) error {
+	if c.Authenticate == nil && !bytes.Equal(m.SignatureKey, old.SignatureKey) {
+		return rule.Breakf(rule.Authentication, "another signature key")
+	}
+	return c.authenticate(m, old)
 }
 
 // capabilities returns what the client's leaf nodes list.

@@ -67,7 +67,7 @@ func (c *committing) collect(inline []Proposal) error {
 	self := wire.Sender{Type: wire.SenderMember, Index: c.g.private.Leaf}
 	var list []change
 	for _, p := range inline {
-		w, err := p.build(c.g.suite)
+		w, err := p.make(c.g.suite)
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (c *committing) finish() (*PendingCommit, error) {
 // makePath gives a leaf of ours and those above it fresh keys.
 func (c *committing) makePath(a *arrival, index uint32) error {
 	g := c.g
-	_, signatureKey, err := c.client.impl()
+	_, signatureKey, err := c.client.self()
 	if err != nil {
 		return err
 	}
@@ -240,5 +240,5 @@ func (c *committing) welcome(next *Group, joiner, psk []byte) ([]byte, error) {
 		}
 		w.Secrets = append(w.Secrets, sealed)
 	}
-	return wire.Marshal(&wire.Message{Format: wire.FormatWelcome, Welcome: w}), nil
+	return encode(&wire.Message{Format: wire.FormatWelcome, Welcome: w})
 }

@@ -83,13 +83,14 @@ func (e *entering) commit() ([]byte, *Group, error) {
 	if err != nil {
 		return nil, nil, rule.Break(rule.ExternalPub)
 	}
+	defer clear(initSecret)
 	e.group = outsider(e.joining)
 	e.add(&wire.Proposal{Type: wire.ProposalExternalInit, KEMOutput: output})
 	if e.options.Replace != nil {
 		e.add(&wire.Proposal{Type: wire.ProposalRemove, Removed: *e.options.Replace})
 	}
 	for _, id := range e.options.PSKs {
-		p, err := PSK(id).build(e.suite)
+		p, err := PSK(id).make(e.suite)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -130,16 +131,21 @@ func (e *entering) finish(p *plan, initSecret []byte) ([]byte, *Group, error) {
 		return nil, nil, err
 	}
 	a.content = signed
-	next, joiner, _, err := e.group.advance(a)
+	next, joiner, psk, err := e.group.advance(a)
 	if err != nil {
 		return nil, nil, err
 	}
 	clear(joiner)
+	clear(psk)
 	next.past = nil
 	signed.Auth.ConfirmationTag = next.tag
 	m, err := framing.Public(e.suite, signed, nil, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	return wire.Marshal(&wire.Message{Format: wire.FormatPublic, Public: m}), next, nil
+	message, err := encode(&wire.Message{Format: wire.FormatPublic, Public: m})
+	if err != nil {
+		return nil, nil, err
+	}
+	return message, next, nil
 }

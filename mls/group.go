@@ -61,7 +61,7 @@ type queued struct {
 // size of the suite's hash; nil asks for that. The creator's first leaf lives as
 // long as the client's MaxLifetime allows, from an hour before now.
 func (c *Client) Create(groupID []byte, now time.Time, extensions ...Extension) (*Group, error) {
-	s, signatureKey, err := c.impl()
+	s, signatureKey, err := c.self()
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +212,9 @@ func (g *Group) wipe(next *Group) {
 			q.leafKey.Wipe()
 		}
 	}
-	if next == nil {
-		for _, p := range g.past {
+	for _, p := range g.past {
+		kept := next != nil && slices.ContainsFunc(next.past, func(q pastEpoch) bool { return q.epoch == p.epoch })
+		if !kept {
 			clear(p.key)
 		}
 	}
@@ -233,7 +234,7 @@ func (g *Group) pskSecret(id *wire.PSKID) ([]byte, bool) {
 	}
 	if bytes.Equal(id.GroupID, g.context.GroupID) {
 		if id.Epoch == g.context.Epoch {
-			return g.secrets.Resumption, true
+			return g.secrets.Resumption, g.secrets.Resumption != nil // nil: wiped
 		}
 		if i := slices.IndexFunc(g.past, func(p pastEpoch) bool { return p.epoch == id.Epoch }); i >= 0 {
 			return g.past[i].key, true
@@ -251,6 +252,9 @@ func (g *Group) pskChain(ids []*wire.PSKID) ([]byte, error) {
 }
 
 func chainPSKs(s *suite.Suite, ids []*wire.PSKID, find func(*wire.PSKID) ([]byte, bool)) ([]byte, error) {
+	if len(ids) > MaxPSKs {
+		return nil, rule.Breakf(rule.TooLong, "pre-shared keys")
+	}
 	var keys []schedule.PSK
 	for _, id := range ids {
 		secret, ok := find(id)

@@ -22,7 +22,7 @@ func (g *Group) GroupInfo(o GroupInfoOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Marshal(&wire.Message{Format: wire.FormatGroupInfo, GroupInfo: info}), nil
+	return encode(&wire.Message{Format: wire.FormatGroupInfo, GroupInfo: info})
 }
 
 func (g *Group) groupInfo(signer uint32, o GroupInfoOptions) (*wire.GroupInfo, error) {
@@ -35,6 +35,7 @@ func (g *Group) groupInfo(signer uint32, o GroupInfoOptions) (*wire.GroupInfo, e
 		if err != nil {
 			return nil, err
 		}
+		defer key.Wipe()
 		info.Extensions = append(info.Extensions, wire.Extension{Type: wire.ExtensionExternalPub, Data: wire.AppendOpaque(nil, key.Public())})
 	}
 	var err error

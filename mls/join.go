@@ -47,7 +47,10 @@ func (c *Client) Join(welcome []byte, k *PrivateKeyPackage, o JoinOptions) (*Gro
 	if err != nil {
 		return nil, err
 	}
+	defer clear(secrets.JoinerSecret)
+	defer clear(secrets.PathSecret)
 	j := &joining{client: c, suite: s, o: o, secrets: secrets}
+	defer func() { clear(j.psk) }()
 	if err := j.findPSKs(); err != nil {
 		return nil, err
 	}
@@ -203,8 +206,6 @@ func (j *joining) enter(k *PrivateKeyPackage) (*Group, error) {
 	if err := j.checkLink(); err != nil {
 		return nil, err
 	}
-	clear(j.secrets.JoinerSecret)
-	clear(pathSecret)
 	return g, nil
 }
 

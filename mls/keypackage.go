@@ -73,7 +73,7 @@ type PrivateKeyPackage struct {
 
 // NewKeyPackage makes a key package that may be used between two times.
 func (c *Client) NewKeyPackage(notBefore, notAfter time.Time) (*PrivateKeyPackage, error) {
-	s, signatureKey, err := c.impl()
+	s, signatureKey, err := c.self()
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (p *PrivateKeyPackage) MarshalBinary() ([]byte, error) {
 
 // ParsePrivateKeyPackage reads what MarshalBinary wrote.
 func ParsePrivateKeyPackage(b []byte) (*PrivateKeyPackage, error) {
-	r := wire.NewReader(b)
+	r := wire.NewStateReader(b)
 	version := r.Uint8()
 	message, initKey, leafKey := r.Opaque(), r.Opaque(), r.Opaque()
 	if r.Done() != nil || version != keyPackageVersion {

@@ -29,6 +29,8 @@ const (
 	MaxPastEpochs = 64
 	// MaxPadding bounds the padding of one message, in bytes.
 	MaxPadding = 1 << 20
+	// MaxPSKs bounds the pre-shared keys of one commit.
+	MaxPSKs = 1<<16 - 1
 	// MaxSealed bounds the application messages one member seals in one epoch. The
 	// sizes of messages in mind, it keeps AES-GCM within its bounds for one key:
 	// every message has its own, so this is for all of them together.

@@ -66,6 +66,10 @@ func (j *joining) checkLink() error {
 		if j.info.Context.Epoch != 1 {
 			return rule.Break(rule.LinkEpoch)
 		}
+		from := j.o.From.context
+		if !bytes.Equal(id.GroupID, from.GroupID) || id.Usage == wire.UsageReInit && id.Epoch != from.Epoch {
+			return rule.Breakf(rule.LinkParameters, "the key is of another group or epoch")
+		}
 		if id.Usage == wire.UsageReInit {
 			return j.checkReInit()
 		}

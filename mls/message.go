@@ -69,7 +69,7 @@ func (g *Group) protect(a *wire.AuthenticatedContent, o MessageOptions) ([]byte,
 		if err != nil {
 			return nil, err
 		}
-		return wire.Marshal(&wire.Message{Format: wire.FormatPublic, Public: p}), nil
+		return encode(&wire.Message{Format: wire.FormatPublic, Public: p})
 	}
 	if g.messages == nil {
 		return nil, ErrNoRatchets
@@ -80,10 +80,23 @@ func (g *Group) protect(a *wire.AuthenticatedContent, o MessageOptions) ([]byte,
 	if err != nil {
 		return nil, rule.AsLocal(err)
 	}
+	defer step.Wipe()
 	p := framing.Private(g.suite, a, g.secrets.SenderData, step.Keys, generation, o.Padding)
+	m, err := encode(&wire.Message{Format: wire.FormatPrivate, Private: p})
+	if err != nil {
+		return nil, err
+	}
 	g.messages.Apply(step)
-	step.Wipe()
-	return wire.Marshal(&wire.Message{Format: wire.FormatPrivate, Private: p}), nil
+	return m, nil
+}
+
+// encode encodes a message of ours, unless it is one that every receiver refuses.
+func encode(m *wire.Message) ([]byte, error) {
+	b := wire.Marshal(m)
+	if len(b) > MaxMessage {
+		return nil, rule.AsLocal(rule.Breakf(rule.TooLong, "message"))
+	}
+	return b, nil
 }
 
 func kindOf(t wire.ContentType) schedule.Kind {

@@ -142,6 +142,7 @@ func (g *Group) receiveCommit(r *received, now time.Time) (Processed, error) {
 		if a.initSecret, err = g.externalInit(p.externalInit); err != nil {
 			return nil, err
 		}
+		defer clear(a.initSecret)
 	}
 	next, joiner, psk, err := g.advance(a)
 	if err != nil {
@@ -162,6 +163,7 @@ func (g *Group) externalInit(output []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer key.Wipe()
 	secret, err := g.suite.ReceiveExternalInit(key, output)
 	if err != nil {
 		return nil, rule.Break(rule.ExternalKEM)
@@ -223,13 +225,12 @@ func (g *Group) checkPathLeaf(p *plan, l *wire.LeafNode) error {
 	if err := v.leaf(l, wire.SourceCommit, p.committer); err != nil {
 		return err
 	}
-	var old *Member
-	if len(p.removed) == 1 {
-		before := g.tree.Leaf(p.removed[0])
-		if bytes.Equal(before.EncryptionKey, l.EncryptionKey) {
-			return rule.Break(rule.UpdateSameKey)
-		}
-		old = new(member(p.removed[0], before))
+	if len(p.removed) == 0 {
+		return g.client.authenticate(member(p.committer, l), nil)
 	}
-	return g.client.authenticate(member(p.committer, l), old)
+	before := g.tree.Leaf(p.removed[0])
+	if bytes.Equal(before.EncryptionKey, l.EncryptionKey) {
+		return rule.Break(rule.UpdateSameKey)
+	}
+	return g.client.replaces(member(p.committer, l), new(member(p.removed[0], before)))
 }

@@ -12,9 +12,18 @@ import (
 	"kith/mls/internal/wire"
 )
 
-// Proposal is a change to a group that may be proposed or committed.
+// Proposal is a change to a group that may be proposed or committed. The functions
+// that return one make it; the zero value is refused.
 type Proposal struct {
 	build func(*suite.Suite) (*wire.Proposal, error)
+}
+
+// make returns the proposal as a group of this suite has it.
+func (p Proposal) make(s *suite.Suite) (*wire.Proposal, error) {
+	if p.build == nil {
+		return nil, errArgument("empty proposal")
+	}
+	return p.build(s)
 }
 
 func constant(p *wire.Proposal) Proposal {
@@ -23,6 +32,9 @@ func constant(p *wire.Proposal) Proposal {
 
 // Add proposes a new member.
 func Add(k *KeyPackage) Proposal {
+	if k == nil {
+		return Proposal{}
+	}
 	return constant(&wire.Proposal{Type: wire.ProposalAdd, KeyPackage: k.kp})
 }
 
@@ -34,7 +46,10 @@ func Remove(leaf uint32) Proposal {
 // SetExtensions proposes new extensions for the group context, all of them: what
 // is not in the list goes.
 func SetExtensions(list ...Extension) Proposal {
-	return constant(&wire.Proposal{Type: wire.ProposalExtensions, Extensions: wireExtensions(list)})
+	return Proposal{func(*suite.Suite) (*wire.Proposal, error) {
+		p := &wire.Proposal{Type: wire.ProposalExtensions, Extensions: wireExtensions(list)}
+		return p, rule.AsLocal(groupExtensions(p.Extensions))
+	}}
 }
 
 // PSK proposes that an external pre-shared key goes into the next epoch.
@@ -64,19 +79,22 @@ func ReInit(groupID []byte, s Suite, extensions ...Extension) Proposal {
 		if err != nil {
 			return nil, err
 		}
+		if len(groupID) > MaxGroupID {
+			return nil, rule.AsLocal(rule.Breakf(rule.TooLong, "group id"))
+		}
 		r := &wire.ReInit{GroupID: bytes.Clone(groupID), Version: wire.MLS10, Suite: next.ID, Extensions: wireExtensions(extensions)}
 		if groupID == nil {
 			r.GroupID = make([]byte, next.Nh)
 			rand.Read(r.GroupID)
 		}
-		return &wire.Proposal{Type: wire.ProposalReInit, ReInit: r}, nil
+		return &wire.Proposal{Type: wire.ProposalReInit, ReInit: r}, rule.AsLocal(groupExtensions(r.Extensions))
 	}}
 }
 
 // Propose sends a proposal to the group and queues it. It changes the group as
 // Seal does, and keeps application data waiting until a commit.
 func (g *Group) Propose(p Proposal, o MessageOptions, now time.Time) ([]byte, error) {
-	w, err := p.build(g.suite)
+	w, err := p.make(g.suite)
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +110,12 @@ func (g *Group) ProposeUpdate(c *Client, o MessageOptions) ([]byte, error) {
 	if c == nil {
 		c = g.client
 	}
-	_, signatureKey, err := c.impl()
+	_, signatureKey, err := c.self()
 	if err != nil {
 		return nil, err
+	}
+	if uint16(c.Suite) != g.suite.ID {
+		return nil, rule.Breakf(rule.SignerKey, "of another suite")
 	}
 	key, err := g.suite.GenerateKey()
 	if err != nil {
@@ -147,7 +168,7 @@ func (c *Client) proposeFrom(groupID []byte, epoch uint64, sender wire.Sender, p
 	if err != nil {
 		return nil, err
 	}
-	w, err := p.build(s)
+	w, err := p.make(s)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +181,7 @@ func (c *Client) proposeFrom(groupID []byte, epoch uint64, sender wire.Sender, p
 	if err != nil {
 		return nil, err
 	}
-	return wire.Marshal(&wire.Message{Format: wire.FormatPublic, Public: m}), nil
+	return encode(&wire.Message{Format: wire.FormatPublic, Public: m})
 }
 
 // checkProposal checks a proposal alone (section 12.1), under these extensions.

@@ -258,3 +258,33 @@ func TestMLS_V98_otherSignerRefused(t *testing.T) {
 	_, err = ImportKeyPackage(f.daveKey.Message(), f.daveKey.initKey.Bytes(), nil)
 	breaks(t, err, rule.SignerKey)
 }
+
+// TestMLS_V93_linkToAnotherGroupRefused: the key that links a group is of the group it
+// is said to be linked to and, of a reinitialised one, of its last epoch.
+func TestMLS_V93_linkToAnotherGroupRefused(t *testing.T) {
+	f := newFixture(t, nil)
+	known := func([]byte, uint64) ([]byte, bool) { return []byte{7}, true }
+	f.aliceC.Resumption, f.bobC.Resumption = known, known
+	k := newPackage(t, f.bobC)
+	welcome := func(usage uint8, groupID []byte, epoch uint64) []byte {
+		next, err := f.aliceC.Create([]byte("branch"), testNow)
+		must(t, err)
+		next.origin = f.alice
+		link := pskOf(32, func(id *wire.PSKID) {
+			id.Type, id.Usage, id.GroupID, id.Epoch = wire.PSKResumption, usage, groupID, epoch
+		})
+		return forge{list: []*wire.Proposal{addOf(k.kp), link}}.commit(t, next).welcome
+	}
+	join := func(w []byte) error {
+		_, err := f.bobC.Join(w, k, JoinOptions{Now: testNow, From: f.bob})
+		return err
+	}
+	must(t, join(welcome(wire.UsageBranch, []byte("group"), f.alice.Epoch())))
+	must(t, join(welcome(wire.UsageBranch, []byte("group"), f.alice.Epoch()-1)))
+	breaks(t, join(welcome(wire.UsageBranch, []byte("another"), 3)), rule.LinkParameters)
+
+	f.bob.reinit = &wire.ReInit{GroupID: []byte("branch"), Version: 1, Suite: 1}
+	breaks(t, join(welcome(wire.UsageReInit, []byte("group"), f.alice.Epoch()-1)), rule.LinkParameters)
+	breaks(t, join(welcome(wire.UsageReInit, []byte("another"), f.alice.Epoch())), rule.LinkParameters)
+	breaks(t, join(welcome(wire.UsageReInit, []byte("group"), f.alice.Epoch())), rule.LinkMembers) // which is what is checked next
+}

@@ -246,7 +246,7 @@ func TestMLS_V38_nobodyIsReplacedUnasked(t *testing.T) {
 	g, init, secret := f.outside()
 	f.refuses(f.bob, forge{external: true, list: []*wire.Proposal{init, removeOf(2)}, initSecret: secret}.commit(t, g).message, rule.Authentication)
 	same := forge{external: true, list: []*wire.Proposal{init, removeOf(2)}, initSecret: secret, leaf: func(l *wire.LeafNode) { l.Credential.Identity = []byte("carol") }}
-	f.takes(f.bob, same.commit(t, g).message)
+	f.refuses(f.bob, same.commit(t, g).message, rule.Authentication) // not with dave's key
 }
 
 func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {
@@ -265,7 +265,7 @@ func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {
 			"none": nil, "empty": {{}}, "truncated": {der[:len(der)-1]}, "longer": {append(slices.Clone(der), 0)}, "behind another": {{0x30, 0}, der},
 		} {
 			c.Credential.Certificates = chain
-			_, err := c.ParseKeyPackage(newPackage(t, c).Message(), testNow)
+			_, err := c.ParseKeyPackage(messageOf(forgeKeyPackage(t, c, nil, nil)), testNow)
 			t.Log(name)
 			breaks(t, err, rule.CertificateKey)
 		}
@@ -273,12 +273,16 @@ func TestMLS_V39_certificateOfAnotherKeyRefused(t *testing.T) {
 		if c.Signer, err = s.GenerateSigner(); err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.ParseKeyPackage(newPackage(t, c).Message(), testNow)
+		_, err = c.ParseKeyPackage(messageOf(forgeKeyPackage(t, c, nil, nil)), testNow)
 		breaks(t, err, rule.CertificateKey)
 		if k, ok := c.Signer.(*ecdsa.PrivateKey); ok && k.Curve.Params().BitSize != 256 {
 			t.Error("curve")
 		}
 	}
+}
+
+func messageOf(k *wire.KeyPackage) []byte {
+	return wire.Marshal(&wire.Message{Format: wire.FormatKeyPackage, KeyPackage: k})
 }
 
 func TestMLS_V40_keyPackageOfOtherSuiteRefused(t *testing.T) {
@@ -308,4 +312,27 @@ func TestMLS_V42_initKeyAsLeafKeyRefused(t *testing.T) {
 	f := newFixture(t, nil)
 	kp := forgeKeyPackage(t, f.dave, nil, func(k *wire.KeyPackage) { k.InitKey = k.Leaf.EncryptionKey })
 	f.refuses(f.bob, forge{}.proposal(t, f.alice, addOf(kp)), rule.KeyPackageInitKey)
+}
+
+// TestMLS_V38_credentialIsNotTakenOverByAnotherKey: without Client.Authenticate an
+// external commit replaces a member only if it is signed with that member's key.
+func TestMLS_V38_credentialIsNotTakenOverByAnotherKey(t *testing.T) {
+	f := newFixture(t, nil)
+	info, err := f.alice.GroupInfo(GroupInfoOptions{})
+	must(t, err)
+	replace := uint32(2)
+	o := ExternalOptions{JoinOptions: JoinOptions{Now: testNow}, Replace: &replace}
+	thief := newClient(t, X25519AES128, "carol")
+	thief.Authenticate = func(Member, *Member) error { return nil }
+	m, _, err := thief.JoinExternally(info, o)
+	must(t, err)
+	f.refuses(f.bob, m, rule.Authentication)
+	m, _, err = f.carolC.JoinExternally(info, o)
+	must(t, err)
+	f.takes(f.bob, m)
+	// The application may say otherwise.
+	f.bobC.Authenticate = thief.Authenticate
+	m, _, err = thief.JoinExternally(info, o)
+	must(t, err)
+	f.takes(f.bob, m)
 }

@@ -92,3 +92,25 @@ func TestSecrecy_wipedGroupHasNothing(t *testing.T) {
 		t.Error("a wiped group is stored")
 	}
 }
+
+// TestGroup_dropsResumptionKeysForGood: a resumption key beyond MaxPastEpochs is erased, not
+// only forgotten.
+func TestGroup_dropsResumptionKeysForGood(t *testing.T) {
+	g, err := newClient(t, X25519AES128, "alice").Create(nil, testNow)
+	must(t, err)
+	var oldest []byte
+	for i := range MaxPastEpochs + 1 {
+		c, err := g.Commit(CommitOptions{OmitPath: true})
+		must(t, err)
+		must(t, g.Merge(c.StagedCommit))
+		if i == 0 {
+			oldest = g.past[0].key
+		}
+		if i < MaxPastEpochs && bytes.Equal(oldest, make([]byte, len(oldest))) {
+			t.Fatal("erased while it is kept")
+		}
+	}
+	if !bytes.Equal(oldest, make([]byte, len(oldest))) {
+		t.Error("a key that was dropped is in memory")
+	}
+}

@@ -34,7 +34,7 @@ func (g *Group) MarshalBinary() ([]byte, error) {
 // Restore reads what MarshalBinary wrote. The client's signer must be that of our
 // leaf. Restore the newest state only: an older one would use message keys again.
 func (c *Client) Restore(state []byte) (*Group, error) {
-	r := wire.NewReader(bytes.Clone(state))
+	r := wire.NewStateReader(bytes.Clone(state))
 	version := r.Uint8()
 	epoch, ratchets := r.Opaque(), r.Opaque()
 	if r.Done() != nil || version != stateVersion {
@@ -105,15 +105,16 @@ func (g *Group) MarshalRatchets() ([]byte, error) {
 
 // RestoreEpoch reads what MarshalEpoch and MarshalRatchets wrote, with the base the
 // former was given, and shares memory with it. Without ratchets the group returns
-// ErrNoRatchets where it would need message keys. Own updates that wait are
-// restored as updates of this client.
+// ErrNoRatchets where it would need message keys, and does not know which commits were
+// followed from it: do not fork it along one that was, or the ratchets of the next
+// epoch exist twice. Own updates that wait are restored as updates of this client.
 func (c *Client) RestoreEpoch(epoch, ratchets []byte, base *Group) (*Group, error) {
 	s, signatureKey, err := c.impl()
 	if err != nil {
 		return nil, err
 	}
 	g := &Group{client: c, signer: c.Signer, suite: s}
-	r := wire.NewReader(bytes.Clone(epoch))
+	r := wire.NewStateReader(bytes.Clone(epoch))
 	g.readEpoch(r, base)
 	if r.Done() != nil {
 		return nil, ErrState
@@ -131,7 +132,7 @@ func (c *Client) RestoreEpoch(epoch, ratchets []byte, base *Group) (*Group, erro
 	if ratchets == nil {
 		return g, nil
 	}
-	r = wire.NewReader(bytes.Clone(ratchets))
+	r = wire.NewStateReader(bytes.Clone(ratchets))
 	g.readRatchets(r)
 	if r.Done() != nil {
 		return nil, ErrState

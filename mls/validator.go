@@ -97,6 +97,9 @@ func externalSenders(list []wire.Extension) ([]externalSender, error) {
 
 // groupExtensions checks the form of what this package interprets.
 func groupExtensions(list []wire.Extension) error {
+	if wire.ExtensionTwice(list) {
+		return rule.Break(rule.ExtensionTwice)
+	}
 	if _, err := required(list); err != nil {
 		return err
 	}

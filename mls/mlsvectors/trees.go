@@ -153,7 +153,7 @@ type treeKEM struct {
 	Private   []struct {
 		Index         uint32
 		EncryptionKey octets `json:"encryption_priv"`
-		SignatureKey  octets `json:"signature_priv"`
+		SignaturePriv octets `json:"signature_priv"`
 		PathSecrets   []struct {
 			Node   uint32
 			Secret octets `json:"path_secret"`
@@ -206,6 +206,9 @@ func (v *treeKEM) members(s *suite.Suite, t *tree.Tree) (map[uint32]*tree.Privat
 		if t.Leaf(l.Index) == nil {
 			return nil, fmt.Errorf("leaf %d is blank", l.Index)
 		}
+		if err := signsFor(s, l.SignaturePriv, t.Leaf(l.Index)); err != nil {
+			return nil, err
+		}
 		key, err := s.NewPrivateKey(l.EncryptionKey)
 		if err != nil {
 			return nil, err
@@ -228,6 +231,19 @@ func (v *treeKEM) members(s *suite.Suite, t *tree.Tree) (map[uint32]*tree.Privat
 		members[l.Index] = p
 	}
 	return members, nil
+}
+
+// signsFor returns an error unless a private signature key is that of a leaf.
+func signsFor(s *suite.Suite, private []byte, l *wire.LeafNode) error {
+	signer, err := s.NewSigner(private)
+	if err != nil {
+		return err
+	}
+	public, err := s.SignatureKey(signer)
+	if err != nil {
+		return err
+	}
+	return expect("public signature key", public, l.SignatureKey)
 }
 
 func (v *treeKEM) verifyPath(t *tree.Tree, members map[uint32]*tree.Private, i int) error {
@@ -276,7 +292,7 @@ func (v *treeKEM) verifyOwnPath(s *suite.Suite, t *tree.Tree, members map[uint32
 			if l.Index != sender {
 				continue
 			}
-			signer, err := s.NewSigner(l.SignatureKey)
+			signer, err := s.NewSigner(l.SignaturePriv)
 			if err != nil {
 				return nil, err
 			}

@@ -62,34 +62,43 @@ func TestVectors_official(t *testing.T) {
 // each file, with one of its byte strings changed, must not pass.
 func TestVectors_damageIsFound(t *testing.T) {
 	dir := vectors(t)
-	for name, field := range map[string]string{
+	for name, fields := range map[string]string{
 		"tree-math": "root", "crypto-basics": "out", "secret-tree": "application_key", "message-protection": "membership_key",
 		"key-schedule": "epoch_authenticator", "psk_secret": "psk_secret", "transcript-hashes": "interim_transcript_hash_after",
-		"welcome": "signer_pub", "tree-operations": "tree_hash_after", "tree-validation": "group_id", "treekem": "commit_secret",
+		"welcome": "signer_pub", "tree-operations": "tree_hash_after", "tree-validation": "group_id", "treekem": "commit_secret signature_priv",
 		"passive-client-welcome": "initial_epoch_authenticator", "passive-client-handling-commit": "epoch_authenticator", "deserialization": "length",
 	} {
 		data, err := os.ReadFile(filepath.Join(dir, name+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var cases []any
-		if err := json.Unmarshal(data, &cases); err != nil {
-			t.Fatal(err)
+		for field := range strings.FieldsSeq(fields) {
+			verifyDamaged(t, name, data, field)
 		}
-		cases = cases[len(cases)-1:] // the last has all that a case may have
-		if !damage(cases[0], field) {
-			t.Fatalf("%s has no %s", name, field)
-		}
-		if data, err = json.Marshal(cases); err != nil {
-			t.Fatal(err)
-		}
-		r, err := verify(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(r.failures) != 1 || r.passed != 0 {
-			t.Errorf("%s with another %s passes", name, field)
-		}
+	}
+}
+
+// verifyDamaged changes a field of the last case, which has all that a case may have.
+func verifyDamaged(t *testing.T, name string, data []byte, field string) {
+	t.Helper()
+	var cases []any
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	cases = cases[len(cases)-1:]
+	if !damage(cases[0], field) {
+		t.Fatalf("%s has no %s", name, field)
+	}
+	data, err := json.Marshal(cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := verify(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.failures) != 1 || r.passed != 0 {
+		t.Errorf("%s with another %s passes", name, field)
 	}
 }
 

@@ -45,7 +45,9 @@ func OpenSecrets(s *suite.Suite, w *wire.Welcome, ref []byte, initKey *suite.Pri
 
 // OpenGroupInfo decrypts the group info of a welcome. Nothing of it is verified.
 func OpenGroupInfo(s *suite.Suite, w *wire.Welcome, joiner, psk []byte) (*wire.GroupInfo, error) {
-	_, key, nonce := Welcome(s, joiner, psk)
+	secret, key, nonce := Welcome(s, joiner, psk)
+	defer clear(secret)
+	defer clear(key)
 	plaintext, ok := s.Open(key, nonce, w.GroupInfo, nil)
 	if !ok {
 		return nil, rule.Break(rule.GroupInfoOpen)

@@ -75,18 +75,26 @@ func AppendExtensions(b []byte, list []Extension) []byte {
 // Extensions reads a list of extensions, in which no type is twice.
 func (r *Reader) Extensions() []Extension {
 	list := Vector(r, func(r *Reader) Extension { return Extension{r.Uint16(), r.Opaque()} })
+	if ExtensionTwice(list) {
+		r.fail(rule.ExtensionTwice, "")
+		return nil
+	}
+	return list
+}
+
+// ExtensionTwice reports whether a type is in the list more often than once.
+func ExtensionTwice(list []Extension) bool {
 	if len(list) < 2 {
-		return list
+		return false
 	}
 	seen := make(map[uint16]bool, len(list))
 	for _, e := range list {
 		if seen[e.Type] {
-			r.fail(rule.ExtensionTwice, "")
-			return nil
+			return true
 		}
 		seen[e.Type] = true
 	}
-	return list
+	return false
 }
 
 // FindExtension returns the data of the extension of this type.

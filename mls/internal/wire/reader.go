@@ -11,10 +11,15 @@ import (
 type Reader struct {
 	rest []byte
 	err  error
+	left *int // elements of vectors that may follow; nil: any number
 }
 
-// NewReader returns a Reader of b.
-func NewReader(b []byte) *Reader { return &Reader{rest: b} }
+// NewReader returns a Reader of b, which somebody else may have made.
+func NewReader(b []byte) *Reader { return &Reader{rest: b, left: new(MaxMessageElements)} }
+
+// NewStateReader returns a Reader of what this package stored: it may hold more
+// elements than a message.
+func NewStateReader(b []byte) *Reader { return &Reader{rest: b} }
 
 // Err returns the first error, or nil.
 func (r *Reader) Err() error { return r.err }
@@ -129,21 +134,29 @@ func (r *Reader) Opaque() []byte {
 // sub returns a Reader of the next vector's content.
 func (r *Reader) sub() *Reader {
 	b := r.bytes(r.Length())
-	return &Reader{rest: b, err: r.err}
+	return &Reader{rest: b, err: r.err, left: r.left}
 }
 
-// MaxElements bounds a vector of structures: small ones could else make a message
-// many times larger in memory than it is.
-const MaxElements = 1 << 18
+// Small structures could make a message many times larger in memory than it is, so
+// their number has bounds.
+const (
+	// MaxElements bounds the elements of one vector of structures.
+	MaxElements = 1 << 18
+	// MaxMessageElements bounds those of all vectors together, nested ones included.
+	MaxMessageElements = 1 << 20
+)
 
 // Vector reads a vector whose elements are read by element.
 func Vector[T any](r *Reader, element func(*Reader) T) []T {
 	s := r.sub()
 	var v []T
 	for s.err == nil && len(s.rest) > 0 {
-		if len(v) == MaxElements {
+		if len(v) == MaxElements || s.left != nil && *s.left == 0 {
 			s.fail(rule.TooLong, "too many elements")
 			break
+		}
+		if s.left != nil {
+			*s.left--
 		}
 		v = append(v, element(s))
 	}
