@@ -54,9 +54,13 @@ func (i impatient) Write(b []byte) (int, error) {
 type fetched struct {
 	io.ReadCloser
 	cancel func()
+	ended  context.Context // of the client
 }
 
 func (f *fetched) Read(b []byte) (int, error) {
+	if f.ended.Err() != nil {
+		return 0, ErrClosed // what ends the request does so a moment later
+	}
 	stall := time.AfterFunc(blobStall, f.cancel)
 	defer stall.Stop()
 	return f.ReadCloser.Read(b)
@@ -82,7 +86,7 @@ func (c *Client) roundTrip(ctx context.Context, r box.Relay, method, path string
 	q.Header["User-Agent"] = []string{""} // none
 	response, err := c.blobs.RoundTrip(q)
 	if err == nil {
-		response.Body = &fetched{response.Body, end}
+		response.Body = &fetched{response.Body, end, c.ended}
 		return response, nil
 	}
 	end()

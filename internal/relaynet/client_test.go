@@ -255,6 +255,7 @@ func TestRelaynet_RN22_bounds(t *testing.T) {
 
 // TestRelaynet_RN23_waiting ends with its context, with the write, and with the time.
 func TestRelaynet_RN23_waiting(t *testing.T) {
+	t.Parallel()
 	r := start(t, roomy(), nil)
 	c := client(t, relaynet.ClientOptions{})
 	o := newOwned(t)
@@ -292,6 +293,7 @@ func TestRelaynet_RN20_endsAtOnce(t *testing.T) {
 // TestRelaynet_RN20_addressThatSaysNothing: an address that swallows what is sent to it,
 // or takes a connection and says nothing, does not keep a client from the next.
 func TestRelaynet_RN20_addressThatSaysNothing(t *testing.T) {
+	t.Parallel()
 	r := start(t, roomy(), nil)
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -119,6 +119,7 @@ func child(t testing.TB, dir string) (*exec.Cmd, box.Relay) {
 // TestRelaynet_RN14_killed kills a relay while it is written to: what it
 // acknowledged is there when it runs again.
 func TestRelaynet_RN14_killed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var mu sync.Mutex
 	kept, gone := map[*owned]bool{}, map[*owned]bool{}

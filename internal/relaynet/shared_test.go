@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/binary"
+	"flag"
 	"net"
 	"os"
 	"path/filepath"
@@ -26,6 +27,11 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childVariable); dir != "" {
 		runChild(dir)
 		return
+	}
+	flag.Parse()
+	// Tests that are parallel wait for time to pass.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = flag.Set("test.parallel", "16") // it takes numbers
 	}
 	goleak.VerifyTestMain(m)
 }
