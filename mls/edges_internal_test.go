@@ -177,3 +177,18 @@ func TestPrivateKeyPackage_wipe(t *testing.T) {
 		must(t, err)
 	}
 }
+
+// TestImportKeyPackage_strangeRefused: another message, and a suite that nobody has.
+func TestImportKeyPackage_strangeRefused(t *testing.T) {
+	f := newFixture(t, nil)
+	info, err := f.alice.GroupInfo(GroupInfoOptions{})
+	must(t, err)
+	initKey, leafKey := f.daveKey.initKey.Bytes(), f.daveKey.leafKey.Bytes()
+	_, err = ImportKeyPackage(info, initKey, leafKey)
+	breaks(t, err, rule.WireFormat)
+	unknown := messageOf(forgeKeyPackage(t, f.dave, nil, func(k *wire.KeyPackage) { k.Suite = 999 }))
+	_, err = ImportKeyPackage(unknown, initKey, leafKey)
+	breaks(t, err, rule.KeyPackageSuite)
+	_, err = ImportKeyPackage(f.daveKey.Message(), nil, leafKey)
+	breaks(t, err, rule.SignerKey)
+}
