@@ -261,6 +261,7 @@ func meet(ts *testscript.TestScript, neg bool, args []string) {
 //	reaction ID EMOJI        a message with just this reaction, or none
 //	stored NAME              an attachment of this name, complete
 //	media NAME               an attachment of this name, complete or not
+//	complete ID              a message with all its files
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: await WHO EVENT ...")
@@ -321,6 +322,12 @@ func awaited(ts *testscript.TestScript, args []string) func(*apiv1.WatchResponse
 				emoji = r.GetEmoji()
 			}
 			return strings.HasPrefix(m.GetId(), args[1]) && emoji == args[2]
+		}
+	case "complete": // every file of a message is here
+		return func(w *apiv1.WatchResponse) bool {
+			m := message(w)
+			return strings.HasPrefix(m.GetId(), args[1]) && len(m.GetMedia()) > 0 &&
+				!slices.ContainsFunc(m.GetMedia(), func(a *apiv1.Media) bool { return a.GetState() != "stored" })
 		}
 	case "stored", "media":
 		return func(w *apiv1.WatchResponse) bool {
