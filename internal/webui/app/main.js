@@ -129,18 +129,21 @@ function heard(event) {
   waiting.push(event);
 }
 
+/** What an event is about of which only the last counts; empty for none. @param {any} e */
+const subject = (e) => (e.changed ? `c${e.changed.id}` : e.progress ? `p${e.progress.id}/${e.progress.index || 0}` : e.standing ? "s" : "");
+
 /** Shows what was heard: of a message that changed often, the last alone. */
 function flush() {
   const events = waiting;
   waiting = [];
   const last = new Map();
   events.forEach((e, i) => {
-    const key = e.changed ? `c${e.changed.id}` : e.progress ? `p${e.progress.id}/${e.progress.index || 0}` : e.standing ? "s" : "";
+    const key = subject(e);
     if (key) last.set(key, i);
   });
   events.forEach((e, i) => {
     state.seq = Math.max(state.seq, Number(e.seq || 0));
-    const key = e.changed ? `c${e.changed.id}` : e.progress ? `p${e.progress.id}/${e.progress.index || 0}` : e.standing ? "s" : "";
+    const key = subject(e);
     if (!key || last.get(key) === i) happened(e, Number(e.seq || 0));
   });
   drawList();
