@@ -101,7 +101,7 @@ func (s *stream) wait(chunk uint64) error {
 
 // Close ends the waiting for chunks.
 func (s *stream) Close() error {
-	s.node.arrivals.leave(s.ref.Root)
+	s.node.arrivals.leave(s.ref.Root, s.here)
 	return s.part.Close()
 }
 
@@ -142,14 +142,13 @@ func (a *arrivals) follow(ref media.Ref) *arrival {
 	return one
 }
 
-// leave ends one reading of a blob.
-func (a *arrivals) leave(root [32]byte) {
+// leave ends one reading of a blob. What was followed may have ended since, and
+// another stand in its place.
+func (a *arrivals) leave(root [32]byte, one *arrival) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if one, ok := a.all[root]; ok {
-		if one.readers--; one.readers <= 0 && !one.known {
-			delete(a.all, root)
-		}
+	if one.readers--; one.readers == 0 && !one.known && a.all[root] == one {
+		delete(a.all, root)
 	}
 }
 

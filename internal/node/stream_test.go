@@ -55,9 +55,9 @@ func (n gated) Fetch(ctx context.Context, from wire.PeerID, ref wire.ChunkRef, b
 }
 
 // sendTo has bob, whose chunks wait, receive a file of so many bytes.
-func sendTo(t *testing.T, plain []byte) (bob *person, id wire.MessageID, p *media.Pointer) {
+func sendTo(t *testing.T, plain []byte) (alice, bob *person, id wire.MessageID, p *media.Pointer) {
 	t.Helper()
-	alice, bob := meet(t)
+	alice, bob = meet(t)
 	bob.down()
 	bob.gate = newGate()
 	bob.up()
@@ -67,7 +67,7 @@ func sendTo(t *testing.T, plain []byte) (bob *person, id wire.MessageID, p *medi
 	}
 	id = alice.say(bob, "", a.Attachment)
 	bob.untilMessage(id)
-	return bob, id, a.Pointer
+	return alice, bob, id, a.Pointer
 }
 
 // untilRests waits until nothing is on its way, and returns how many chunks are here.
@@ -91,7 +91,7 @@ func (p *person) untilRests(root [32]byte) uint64 {
 // place; what is looked at comes, and not the rest; then it is resumed.
 func TestNode_TF14_readsWhatIsNotHere(t *testing.T) {
 	plain := random(7, 40<<20)
-	bob, id, p := sendTo(t, plain)
+	_, bob, id, p := sendTo(t, plain)
 	bob.do(engine.Hold{ID: id, Hold: chat.Paused})
 	bob.gate.let()
 	f, err := bob.StreamMedia(t.Context(), p)
@@ -128,7 +128,7 @@ func TestNode_TF14_readsWhatIsNotHere(t *testing.T) {
 // TestNode_TF14_whoReadsIsWokenAtTheEnd: by giving up, by the file's end, by the
 // node's.
 func TestNode_TF14_whoReadsIsWokenAtTheEnd(t *testing.T) {
-	bob, id, p := sendTo(t, random(8, 10<<20))
+	_, bob, id, p := sendTo(t, random(8, 10<<20))
 	read := func(ctx context.Context) chan error {
 		f, err := bob.StreamMedia(ctx, p)
 		if err != nil {
@@ -164,7 +164,7 @@ func TestNode_TF14_whoReadsIsWokenAtTheEnd(t *testing.T) {
 // after a restart neither; fetched again, it is complete.
 func TestNode_TF13_cancelledLeavesNothing(t *testing.T) {
 	plain := random(9, 10<<20)
-	bob, id, p := sendTo(t, plain)
+	_, bob, id, p := sendTo(t, plain)
 	bob.do(engine.Hold{ID: id, Hold: chat.Cancelled})
 	bob.gate.let()
 	bob.down()
@@ -203,7 +203,7 @@ func files(t *testing.T, dir string) (left []string) {
 
 // TestNode_TF13_pausedStaysPaused over a restart, and keeps what is here.
 func TestNode_TF13_pausedStaysPaused(t *testing.T) {
-	bob, id, p := sendTo(t, random(10, 30<<20))
+	_, bob, id, p := sendTo(t, random(10, 30<<20))
 	bob.do(engine.Hold{ID: id, Hold: chat.Paused})
 	bob.gate.let()
 	had := bob.untilRests(p.Root)
@@ -218,4 +218,34 @@ func TestNode_TF13_pausedStaysPaused(t *testing.T) {
 	}
 	bob.do(engine.Hold{ID: id, Hold: chat.Fetch})
 	bob.until("media", func(e chat.Event) bool { return e == chat.MediaStored{Root: p.Root} })
+}
+
+// TestNode_TF14_readersOfBefore: who read a file that was cancelled, and lets go of it
+// only when somebody reads it anew, leaves that one alone.
+func TestNode_TF14_readersOfBefore(t *testing.T) {
+	plain := random(11, 10<<20)
+	alice, bob, id, p := sendTo(t, plain)
+	before, err := bob.StreamMedia(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.do(engine.Hold{ID: id, Hold: chat.Cancelled})
+	alice.down() // nothing is opened before it can be fetched
+	waitFor(t, "the link to be down", func() bool { return !bob.Online(alice.Self().Device.ID()) })
+	bob.do(engine.Hold{ID: id, Hold: chat.Fetch})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	anew, err := bob.StreamMedia(ctx, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer anew.Close()
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	bob.gate.let()
+	alice.up()
+	if all, err := io.ReadAll(anew); err != nil || !bytes.Equal(all, plain) {
+		t.Errorf("%d of %d bytes: %v", len(all), len(plain), err)
+	}
 }
