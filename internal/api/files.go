@@ -87,7 +87,7 @@ func (s *Service) passOn(a *apiv1.Attachment) (wire.Attachment, error) {
 	if err != nil {
 		return wire.Attachment{}, err
 	}
-	if int(a.GetIndex()) >= len(m.Media) {
+	if uint64(a.GetIndex()) >= uint64(len(m.Media)) { // an int may have 32 bits
 		return wire.Attachment{}, &engine.Error{Code: engine.NotFound, Text: "the message has no such file"}
 	}
 	file := m.Media[a.GetIndex()]

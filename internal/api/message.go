@@ -143,7 +143,10 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	var changed []chat.Message
+	changed, err := s.changedBy(l.Event)
+	if err != nil {
+		return nil, err
+	}
 	var about *identity.AccountID
 	switch e := l.Event.(type) {
 	case chat.MessageAdded:
@@ -155,34 +158,6 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 			break
 		}
 		return []*apiv1.WatchResponse{{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Message{Message: s.message(m, names)}}}, nil
-	case chat.MessagesMarked:
-		for _, id := range e.IDs {
-			if m, ok, err := s.node.Message(id); err != nil {
-				return nil, err
-			} else if ok {
-				changed = append(changed, m)
-			}
-		}
-	case chat.MessageBoxed:
-		if m, ok, err := s.node.Message(e.ID); err != nil {
-			return nil, err
-		} else if ok {
-			changed = append(changed, m)
-		}
-	case chat.MediaStored:
-		if changed, err = s.node.WithRoot(e.Root); err != nil {
-			return nil, err
-		}
-	case chat.MessageChanged:
-		if m, ok, err := s.node.Message(e.Change.Target); err != nil {
-			return nil, err
-		} else if ok {
-			changed = append(changed, m)
-		}
-	case chat.ChangeDelivered:
-		if changed, err = s.node.ChangedBy(e.ID); err != nil {
-			return nil, err
-		}
 	case chat.MessagesForgotten:
 		return removed(l.Seq, e, names), nil
 	case chat.ContactTyping:
@@ -191,10 +166,6 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		return s.moving(l, e, names)
 	case chat.StandingChanged:
 		return []*apiv1.WatchResponse{{Seq: uint64(l.Seq), Event: &apiv1.WatchResponse_Standing{Standing: &apiv1.Standing{}}}}, nil
-	case chat.MediaHeld:
-		if changed, err = s.node.WithRoot(e.Root); err != nil {
-			return nil, err
-		}
 	case chat.ContactConfigured:
 		about = &e.Account
 	case chat.ContactAdded:
@@ -224,6 +195,39 @@ func (s *Service) happening(l chat.Logged) ([]*apiv1.WatchResponse, error) {
 		out = append(out, &apiv1.WatchResponse{Seq: uint64(l.Seq)})
 	}
 	return out, nil
+}
+
+// changedBy gives the messages of which an event says something new, as they stand now.
+func (s *Service) changedBy(e chat.Event) ([]chat.Message, error) {
+	switch e := e.(type) {
+	case chat.MessagesMarked:
+		return s.standing(e.IDs...)
+	case chat.MessageBoxed:
+		return s.standing(e.ID)
+	case chat.MessageChanged:
+		return s.standing(e.Change.Target)
+	case chat.ChangeDelivered:
+		return s.node.ChangedBy(e.ID)
+	case chat.MediaStored:
+		return s.node.WithRoot(e.Root)
+	case chat.MediaHeld:
+		return s.node.WithRoot(e.Root)
+	}
+	return nil, nil
+}
+
+// standing gives those of some messages that are here.
+func (s *Service) standing(ids ...wire.MessageID) (all []chat.Message, err error) {
+	for _, id := range ids {
+		m, ok, err := s.node.Message(id)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, m)
+		}
+	}
+	return all, nil
 }
 
 // names is what is needed to say who somebody is.

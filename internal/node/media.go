@@ -49,7 +49,7 @@ func (n *Node) preview(ctx context.Context, p *media.Pointer, kind string) *wire
 	case <-ctx.Done():
 		return nil
 	}
-	picture, err := preview.Of(struct{ io.ReadSeeker }{f})
+	picture, err := preview.Of(f)
 	if err != nil {
 		return nil
 	}

@@ -54,7 +54,7 @@ type stream struct {
 	ref  media.Ref
 	part *os.File
 	here *arrival
-	seen uint64 // the chunk before which all that is looked ahead for was asked for
+	past uint64 // the chunk after the one that was asked for last, 0 for none
 }
 
 // ReadAt waits until every byte asked for is here and reads it.
@@ -72,11 +72,10 @@ func (s *stream) ReadAt(b []byte, at int64) (int, error) {
 }
 
 func (s *stream) wait(chunk uint64) error {
-	asked := false
 	for {
 		state, changed := s.here.look(chunk, lookAhead)
-		if !asked && s.seen != chunk+1 && state != allHere {
-			asked, s.seen = true, chunk+1
+		if s.past != chunk+1 && state != allHere {
+			s.past = chunk + 1
 			s.node.post(s.ctx, transfer.Look{Chunk: wire.ChunkRef{Root: s.ref.Root, Index: chunk}, Ahead: lookAhead})
 		}
 		switch state {

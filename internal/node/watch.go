@@ -45,9 +45,8 @@ func (n *news) wait() <-chan struct{} {
 // before, for what is not in the log; of these some may be missed.
 func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged, error] {
 	return func(yield func(chat.Logged, error) bool) {
-		_, typed := n.writing.since(math.MaxUint64)
-		_, moved := n.progress.since(math.MaxUint64)
-		_, stood := n.standing.since(math.MaxUint64)
+		heard := told{math.MaxUint64, math.MaxUint64, math.MaxUint64}
+		n.signalled(&heard) // what was before does not count
 		for {
 			next := n.news.wait() // before reading, so that nothing falls between
 			var page []chat.Logged
@@ -68,12 +67,7 @@ func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged,
 			if len(page) == watchPage {
 				continue
 			}
-			var now []chat.Event
-			now, typed, moved = n.signalled(typed, moved)
-			if changed, count := n.standing.since(stood); len(changed) > 0 {
-				now, stood = append(now, chat.StandingChanged{}), count
-			}
-			for _, e := range now {
+			for _, e := range n.signalled(&heard) {
 				if !yield(chat.Logged{Seq: after, At: time.Now(), Event: e}, nil) {
 					return
 				}
@@ -91,17 +85,25 @@ func (n *Node) Watch(ctx context.Context, after chat.Seq) iter.Seq2[chat.Logged,
 	}
 }
 
-// signalled returns what was heard since, and how often in all.
-func (n *Node) signalled(typed, moved uint64) (events []chat.Event, nowTyped, nowMoved uint64) {
-	who, nowTyped := n.writing.since(typed)
+// told is how many signals of each kind a watcher was told of.
+type told struct{ writing, progress, standing uint64 }
+
+// signalled returns what was heard since, and takes note of it.
+func (n *Node) signalled(t *told) (events []chat.Event) {
+	who, writing := n.writing.since(t.writing)
 	for _, a := range who {
 		events = append(events, chat.ContactTyping{Account: a})
 	}
-	what, nowMoved := n.progress.since(moved)
+	what, progress := n.progress.since(t.progress)
 	for _, root := range what {
 		events = append(events, chat.MediaMoving{Root: root})
 	}
-	return events, nowTyped, nowMoved
+	changed, standing := n.standing.since(t.standing)
+	if len(changed) > 0 {
+		events = append(events, chat.StandingChanged{})
+	}
+	*t = told{writing, progress, standing}
+	return events
 }
 
 // count publishes what waits.

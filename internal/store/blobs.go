@@ -190,8 +190,11 @@ func (db *DB) OpenPart(ref media.Ref) (*os.File, error) {
 
 // RemovePart removes what is here of a blob that is not complete. Close its
 // assembly first.
-func (db *DB) RemovePart(root [32]byte) error {
-	for _, suffix := range []string{suffixPart, suffixHave} {
+func (db *DB) RemovePart(root [32]byte) error { return db.removeFiles(root, suffixPart, suffixHave) }
+
+// removeFiles removes files of a blob, in order; that one is not there is no error.
+func (db *DB) removeFiles(root [32]byte, suffixes ...string) error {
+	for _, suffix := range suffixes {
 		if err := os.Remove(db.blobPath(root, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("store: %w", err)
 		}
@@ -271,12 +274,7 @@ func (db *DB) RemoveBlob(root [32]byte) error {
 		return err
 	}
 	// The data last: a tree alone is no blob.
-	for _, suffix := range []string{suffixPart, suffixHave, suffixTree, suffixBlob} {
-		if err := os.Remove(db.blobPath(root, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("store: %w", err)
-		}
-	}
-	return nil
+	return db.removeFiles(root, suffixPart, suffixHave, suffixTree, suffixBlob)
 }
 
 // CollectBlobs removes blob files that no message refers to: files encrypted

@@ -53,15 +53,11 @@ const paths = {
   shield: "M12 3l7 3v5c0 5-3 8.500-7 10c-4-1.500-7-5-7-10V6zM9 12l2 2l4-4",
   file: "M7 3h7l4 4v14H7zM14 3v4h4",
   down: "M12 5v13M6 12l6 6l6-6",
-  theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
-  bell: "M6 17V11a6 6 0 0 1 12 0v6l2 1H4zM10 21h4",
   mic: "M12 4a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V7a3 3 0 0 0-3-3M6 11.500a6 6 0 0 0 12 0M12 18v3",
   play: "M8 5.500l10 6.500l-10 6.500z",
   pause: "M9 6v12M15 6v12",
   fetch: "M12 4v11M7 11l5 5l5-5M5 20h14",
-  forward: "M14 7l6 5l-6 5M20 12h-9a7 7 0 0 0-7 7",
   gear: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
-  reply: "M10 7L4 12l6 5M4 12h9a7 7 0 0 1 7 7",
 };
 
 /** @param {string} name @param {string} [label] */

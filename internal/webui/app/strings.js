@@ -130,11 +130,7 @@ export const say = {
   blockMore: "Nothing of theirs is taken any more, and nothing is told to them. They are not told of that either.",
   writing: "{0} is writing…",
   jumpNew: "New messages",
-  menu: "Menu",
-  theme: "Light or dark",
-  notify: "Notify me",
   more: "More",
-  status: "This device",
   relays: "{0} of {1} relays answer",
   noRelays: "no relays: messages to people who are away wait here",
   linked: "{0} connected",
@@ -168,9 +164,7 @@ export const say = {
   session: "The encrypted session was made anew.",
   stale: "Only one side writes for long: protection against quantum computers is not renewed.",
   reduced: "The first messages are less protected until an answer comes.",
-  someone: "Somebody",
   dropHere: "Drop files here",
-  linkGone: "The node ended. Start it again on the machine.",
   newMessageFrom: "New message from {0}",
 };
 
