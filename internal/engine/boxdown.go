@@ -149,12 +149,12 @@ func (s *step) saveInbound(g BoxGroup, row *statepb.Streams, invite *statepb.Inv
 	return s.saveStreams(d, row)
 }
 
-// laterStream notes that the other side writes to this stream, so that those before
-// it end soon.
+// laterStream notes that the other side writes to this stream, and so no more to
+// those before it: they end when nothing can lie in them any more.
 func (s *step) laterStream(row *statepb.Streams, now *statepb.Inbound) {
 	for _, in := range row.GetIn() {
 		if in.GetSaid() < now.GetSaid() && in.GetOverS() == 0 {
-			in.OverS = s.now.Add(StreamGrace).Unix()
+			in.OverS = s.now.Add(StreamRest).Unix()
 		}
 	}
 }
@@ -326,6 +326,9 @@ func (s *step) attach(d identity.DeviceID, c *wire.Content) error {
 func (s *step) attached(from identity.DeviceID, c *wire.Content) error {
 	for _, id := range c.Opened {
 		if err := s.acked(Acked{From: from, ID: id}); err != nil && !errors.Is(err, ErrRefused) {
+			return err
+		}
+		if err := s.dropCells(from, id); err != nil {
 			return err
 		}
 	}

@@ -163,11 +163,28 @@ func (s *step) boxGone(in BoxGone) error {
 			return nil
 		}
 	}
+	if _, waits, err := s.Outbox(c.Envelope); err != nil || !waits {
+		s.up.DropCells = append(s.up.DropCells, c.Envelope)
+		return err
+	}
 	m, a, err := s.messageIn(c.Envelope)
 	if err != nil || m == nil || !m.State.Before(chat.Fetched) {
 		return err
 	}
 	s.event(chat.MessagesMarked{Conversation: chat.With(a), IDs: []wire.MessageID{m.ID}, State: chat.Fetched})
+	return nil
+}
+
+// dropCells lets go of the cells of an envelope that a device says it opened out of
+// boxes. Of one that was acknowledged otherwise or given up they stay until they are
+// read or expire: the reader would wait for a box that nobody fills, and find nothing
+// after it. Spec: boxing.md, BG-06.
+func (s *step) dropCells(d identity.DeviceID, id wire.EnvelopeID) error {
+	all, err := s.CellsFor(id)
+	if err != nil || len(all) == 0 || all[0].Group != outGroup(d) {
+		return err
+	}
+	s.up.DropCells = append(s.up.DropCells, id)
 	return nil
 }
 

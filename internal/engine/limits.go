@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"kith/box"
+)
 
 // Bounds of this package, each with a test at its edge.
 const (
@@ -33,10 +37,13 @@ const (
 	// MaxStreamBoxes and MaxStreamAge are when a new stream of boxes is begun.
 	MaxStreamBoxes = 1000
 	MaxStreamAge   = 7 * 24 * time.Hour
-	// MaxStreams is how many streams of a device are watched, StreamGrace how long
-	// one is after a later one was first used.
-	MaxStreams  = 4
+	// MaxStreams is how many streams of a device are watched. StreamGrace is how long
+	// relays are asked to wait in one after a later one was told of, StreamRest how long
+	// it is looked at after a later one was first used: until all that lies there has
+	// expired, whatever the clocks.
+	MaxStreams  = 6
 	StreamGrace = 24 * time.Hour
+	StreamRest  = (box.DefaultLife + 3) * 24 * time.Hour
 	// MaxParts is how many parts of envelopes that are not complete are kept for
 	// each stream.
 	MaxParts = 4 * 8

@@ -105,7 +105,6 @@ func (n *Node) forgetCells(now time.Time, ids []wire.EnvelopeID) {
 
 // releaseBoxes lets out what one step decided about boxes, now that it is durable.
 func (n *Node) releaseBoxes(ctx context.Context, now time.Time, up *engine.Update) {
-	n.forgetCells(now, up.Drop)
 	n.forgetCells(now, up.DropCells)
 	n.changeBoxes(ctx, now, up.Boxes)
 	n.writeCells(ctx, now, up.Cells)

@@ -86,7 +86,7 @@ func (c *chaos) asked(a placement.Ask) {
 			c.t.Fatalf("a put of %d bytes, effort %d", len(a.Body), a.Effort)
 		}
 	case placement.Get:
-		if a.Body != nil || a.Wait != 0 && (a.Wait < placement.WaitLeast || a.Wait >= placement.WaitMost) {
+		if a.Body != nil || a.Wait != 0 && (a.Wait < placement.WaitLeast || a.Wait >= placement.WaitMost) && (a.Wait < placement.FurtherLeast || a.Wait >= placement.FurtherMost) {
 			c.t.Fatalf("a get with %d bytes that waits %v", len(a.Body), a.Wait)
 		}
 	}

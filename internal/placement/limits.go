@@ -18,10 +18,18 @@ const (
 	// be written; the time is drawn anew for each request.
 	WaitLeast = 45 * time.Minute
 	WaitMost  = 60 * time.Minute
+	// FurtherLeast and FurtherMost bound it for a relay further down, which is asked
+	// while none of the nearest answers.
+	FurtherLeast = 4 * time.Minute
+	FurtherMost  = 6 * time.Minute
 	// LookEvery is how often the box after the next is looked at, in case the next
 	// was lost with its relays, and the next of a stream in which nothing more is
 	// expected.
 	LookEvery = 6 * time.Hour
+	// LookRarely is how often a stream is looked at in which nothing more is expected,
+	// after it was LooksOften times in vain.
+	LookRarely = 12 * time.Hour
+	LooksOften = 4
 	// DeleteLeast and DeleteMost bound how long after it was read a box is deleted.
 	DeleteLeast = 5 * time.Minute
 	DeleteMost  = 60 * time.Minute

@@ -29,7 +29,10 @@ type group struct {
 	head   *watch
 	ahead  *watch // the box after the next, looked at now and then
 	lookAt time.Time
-	rarely bool // the next is looked at now and then, too, and no relay waits for it
+	// Nothing more is expected: no relay waits for the next, it or the one after it
+	// is looked at now and then.
+	rarely bool
+	looks  int // since it is so, or something was found
 }
 
 // New makes a machine that knows of nothing. The seed spreads times and choices

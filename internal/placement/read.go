@@ -13,8 +13,10 @@ type watch struct {
 	fresh []box.RelayID // to be asked at once
 	rest  []box.RelayID // to be waited at, one after another
 	wait  uint64        // the request that waits, 0 for none
-	found bool
-	at    box.RelayID // where it was found
+	// Further down the ranking, to be waited at while none of the nearest answers.
+	further []box.RelayID
+	found   bool
+	at      box.RelayID // where it was found
 	// These said that they do not have it, since they were to be asked at once.
 	missed map[box.RelayID]bool
 	// What these showed was wrong; they are not asked for this box before.
@@ -45,12 +47,14 @@ func (m *Machine) setWatch(now time.Time, in Watch) []Effect {
 		g.head, g.ahead = nil, nil
 		return nil
 	}
-	g.rarely = in.Rarely
+	if g.rarely != in.Rarely {
+		g.rarely, g.looks = in.Rarely, 0
+	}
 	gap := false
 	if g.head == nil || g.head.box != in.Boxes[0] {
 		// Asked everywhere at once: at start, and when the box before was found, since
 		// there may be more, and some relays may have missed it.
-		g.head = newWatch(in.Boxes[0])
+		g.head, g.looks = newWatch(in.Boxes[0]), 0
 		m.look(g)
 	} else if gap = g.ahead != nil && g.ahead.found && !slices.Contains(in.Boxes, g.ahead.box); gap {
 		// The one after it was there: it may lie further down. BG-09.
@@ -101,14 +105,9 @@ func (m *Machine) seek(now time.Time, of Group, g *group) []Effect {
 	var effects []Effect
 	if w := g.head; w != nil && !w.found && w.wait == 0 && !g.rarely {
 		// One of them waits as well as answers now.
-		if len(w.rest) == 0 {
-			w.rest = m.shuffled(nearest(g, w.box))
-		}
-		if i := slices.IndexFunc(w.rest, func(id box.RelayID) bool { return m.free(now, w, id) }); i >= 0 {
-			id := w.rest[i]
-			w.rest = slices.Delete(w.rest, i, i+1)
+		if id, wait, ok := m.choose(now, g, w); ok {
 			w.fresh = slices.DeleteFunc(w.fresh, func(x box.RelayID) bool { return x == id })
-			effects = append(effects, m.ask(&asked{Ask: Ask{Relay: id, Op: Get, Box: w.box, Wait: m.between(WaitLeast, WaitMost)}, of: of, watch: w}))
+			effects = append(effects, m.ask(&asked{Ask: Ask{Relay: id, Op: Get, Box: w.box, Wait: wait}, of: of, watch: w}))
 			w.wait = m.tag
 		}
 	}
@@ -127,17 +126,52 @@ func (m *Machine) seek(now time.Time, of Group, g *group) []Effect {
 	return effects
 }
 
-// lookAhead looks at the box after the next at one relay, or at the next where no
-// relay waits for it. BG-09.
+// choose picks the relay that is to wait for a box, and for how long: one of the
+// nearest that was not the last, or while none of them answers one further down, where
+// the writer goes then, too.
+func (m *Machine) choose(now time.Time, g *group, w *watch) (id box.RelayID, wait time.Duration, ok bool) {
+	take := func(from *[]box.RelayID) (id box.RelayID, ok bool) {
+		i := slices.IndexFunc(*from, func(id box.RelayID) bool { return m.free(now, w, id) })
+		if i < 0 {
+			return id, false
+		}
+		id = (*from)[i]
+		*from = slices.Delete(*from, i, i+1)
+		return id, true
+	}
+	near := nearest(g, w.box)
+	if len(w.rest) == 0 {
+		w.rest = m.shuffled(slices.Clone(near))
+	}
+	if id, ok = take(&w.rest); ok {
+		return id, m.between(WaitLeast, WaitMost), true
+	}
+	if slices.ContainsFunc(near, func(id box.RelayID) bool { return !m.rests(now, id) }) {
+		return id, 0, false
+	}
+	if len(w.further) == 0 {
+		w.further = ranked(g, w.box)[len(near):]
+	}
+	id, ok = take(&w.further)
+	return id, m.between(FurtherLeast, FurtherMost), ok
+}
+
+// lookAhead looks at the box after the next at one relay, and where no relay waits for
+// it at the next three times of four. BG-09.
 func (m *Machine) lookAhead(now time.Time, of Group, g *group) []Effect {
 	if g.lookAt.IsZero() || g.lookAt.After(now) {
 		return nil
 	}
-	g.lookAt = now.Add(m.spread(LookEvery))
-	w := g.ahead
+	w, pause := g.ahead, LookEvery
 	if g.rarely {
-		w = g.head
+		if w == nil || g.looks%4 != 3 {
+			w = g.head
+		}
+		if g.looks++; g.looks > LooksOften {
+			pause = LookRarely
+		}
 	}
+	g.lookAt = now.Add(m.spread(pause))
 	if w == nil || w.found {
 		return nil
 	}

@@ -70,6 +70,49 @@ func TestPlacement_BG08_allAtOnceThenInTurn(t *testing.T) {
 	}
 }
 
+// TestPlacement_BG08_furtherDown: while none of the four nearest answers, those after
+// them are asked to wait for minutes, one after the other, up to the eighth; when one of
+// the nearest can be asked again it is.
+func TestPlacement_BG08_furtherDown(t *testing.T) {
+	all := relays(12)
+	b := newBench(t, all)
+	order := near(1, all)
+	asks := b.watch(1)
+	for range 3 {
+		for len(asks) > 0 && slices.Contains(order[:4], asks[0].Relay) {
+			asks = append(asks[1:], b.fail(asks[0])...)
+		}
+	}
+	for i := range 8 {
+		if len(asks) != 1 || asks[0].Relay != order[4+i%4] || !within(asks[0].Wait, placement.FurtherLeast, placement.FurtherMost) {
+			t.Fatalf("asked %v", brief(asks...))
+		}
+		further := asks[0]
+		for over := b.now.Add(further.Wait); b.now.Before(over); {
+			for _, a := range b.pass(min(time.Second, over.Sub(b.now))) {
+				if !slices.Contains(order[:4], a.Relay) {
+					t.Fatalf("asked %v", brief(a))
+				}
+				if more := b.fail(a); len(more) > 0 {
+					t.Fatalf("asked %v", brief(more...))
+				}
+			}
+		}
+		asks = b.answer(further, box.Miss)
+	}
+	further := asks[0]
+	back := b.until(placement.BackoffMost * 5 / 4)
+	if !slices.Contains(order[:4], back[0].Relay) {
+		t.Fatalf("asked %v", brief(back...))
+	}
+	if b.answer(back[0], box.Miss); len(b.last) > 0 {
+		t.Errorf("asked at once though one waits: %v", b.last)
+	}
+	if wait, _ := waiting(t, b.answer(further, box.Miss)); wait == nil || !slices.Contains(order[:4], wait.Relay) || wait.Wait < placement.WaitLeast {
+		t.Errorf("waits at %v", wait)
+	}
+}
+
 // TestPlacement_BG08_found: what is found is told once, and the next box is asked for
 // everywhere, though a relay still waits for the one before.
 func TestPlacement_BG08_found(t *testing.T) {
@@ -427,7 +470,7 @@ func TestPlacement_BG09_gapAndOtherRelays(t *testing.T) {
 }
 
 // TestPlacement_BG09_rarely: where nothing more is expected no relay waits, and the
-// next box is looked at instead of the one after it.
+// next box is looked at as well as the one after it, in the end twice a day.
 func TestPlacement_BG09_rarely(t *testing.T) {
 	b := newBench(t, relays(6))
 	asks := b.step(placement.Watch{Of: group, Boxes: []placement.Box{boxOf(1), boxOf(2)}, Rarely: true})
@@ -437,16 +480,31 @@ func TestPlacement_BG09_rarely(t *testing.T) {
 	for _, a := range asks {
 		b.answer(a, box.Miss)
 	}
-	n := 0
-	for end := b.now.Add(10 * 24 * time.Hour); b.now.Before(end); n++ {
-		asks := b.until(8 * time.Hour)
-		if len(asks) != 1 || asks[0].Wait != 0 || asks[0].Box != boxOf(1) {
-			t.Fatalf("asked %v", brief(asks...))
+	n := map[placement.Box]int{}
+	look := func(within time.Duration) {
+		t.Helper()
+		for range placement.LooksOften {
+			asks := b.until(within)
+			if len(asks) != 1 || asks[0].Wait != 0 {
+				t.Fatalf("asked %v", brief(asks...))
+			}
+			n[asks[0].Box]++
+			b.answer(asks[0], box.Miss)
 		}
-		b.answer(asks[0], box.Miss)
 	}
-	if n < 33 || n > 51 {
-		t.Errorf("looked at %d times in 10 days", n)
+	look(placement.LookEvery * 5 / 4)
+	if n[boxOf(1)] != 3 || n[boxOf(2)] != 1 {
+		t.Errorf("looked at %v", n)
+	}
+	began := b.now
+	for range 5 {
+		look(placement.LookRarely * 5 / 4)
+	}
+	if took := b.now.Sub(began); took < 20*placement.LookRarely*4/5 {
+		t.Errorf("looked at 20 times in %v", took)
+	}
+	if n[boxOf(1)] != 18 || n[boxOf(2)] != 6 {
+		t.Errorf("looked at %v", n)
 	}
 	if wait, _ := waiting(t, b.watch(1, 2)); wait == nil {
 		t.Error("nobody waits where something is expected again")

@@ -259,3 +259,76 @@ func TestBoxing_BG07_nobodyHasUsWriteForEver(t *testing.T) {
 	w.Advance(time.Hour)
 	check(t, alice, bob, 2, 1)
 }
+
+// TestBoxing_BG06_boxesOfWhatWasHandedOverAreFilled: what went into boxes while no
+// relay could be reached, and was then handed over directly, leaves no hole in the
+// stream: what is said later by boxes is found at once.
+func TestBoxing_BG06_boxesOfWhatWasHandedOverAreFilled(t *testing.T) {
+	w, alice, bob, relays := withRelays(t, 4)
+	for _, r := range relays {
+		r.Down = true
+	}
+	w.Cut(alice, bob)
+	for i := range box.Window + 8 {
+		say(t, alice, bob, fmt.Sprint("no network ", i))
+	}
+	w.Advance(time.Minute)
+	w.Join(alice, bob)
+	w.Advance(time.Hour)
+	wantState(t, alice, bob, "no network 0", chat.Delivered, 0, 0)
+
+	for _, r := range relays {
+		r.Down = false
+	}
+	w.Cut(alice, bob)
+	say(t, alice, bob, "after it")
+	w.Advance(15 * time.Minute)
+	state(t, bob, alice, "after it")
+	w.Advance(3 * time.Hour)
+	check(t, alice, bob, box.Window+10, 1)
+	if left := alice.mem.someCells(func(engine.Cell) bool { return true }); len(left) != 0 {
+		t.Errorf("%d cells are kept of what was read", len(left))
+	}
+}
+
+// TestBoxing_BG02_whatLiesInAnEarlierStreamIsFound: a box of an earlier stream that
+// relays withhold for days is read when they show it, though the other side has long
+// been writing to a later stream, and does not come back.
+func TestBoxing_BG02_whatLiesInAnEarlierStreamIsFound(t *testing.T) {
+	w, alice, bob, relays := withRelays(t, 6)
+	w.Cut(alice, bob)
+	alice.Switch(false)
+	say(t, bob, alice, "in the earlier stream")
+	w.Advance(time.Minute)
+	wantState(t, bob, alice, "in the earlier stream", chat.Boxed, 4, 4)
+	hidden := map[[32]byte]bool{}
+	for _, c := range bob.mem.someCells(func(c engine.Cell) bool { return c.Held == 4 }) {
+		hidden[c.Box] = true
+	}
+	for _, r := range relays {
+		r.Withheld = hidden
+	}
+	if err := bob.UseRelays(w.AddRelay()); err != nil { // which begins another stream
+		t.Fatal(err)
+	}
+	alice.Switch(true)
+	for i := range 5 {
+		w.Advance(12 * time.Hour)
+		say(t, alice, bob, fmt.Sprint("a", i))
+		w.Advance(12 * time.Hour)
+		say(t, bob, alice, fmt.Sprint("b", i))
+	}
+	w.Advance(time.Hour)
+	if got := len(bob.Timeline(alice)); got != 13 {
+		t.Fatalf("bob has %d messages", got)
+	}
+	bob.Switch(false)
+	for _, r := range relays {
+		r.Withheld = nil
+	}
+	w.Advance(30 * time.Hour)
+	state(t, alice, bob, "in the earlier stream")
+	bob.Switch(true)
+	w.Advance(3 * time.Hour)
+	check(t, alice, bob, 6, 7)
+}

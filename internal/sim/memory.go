@@ -172,7 +172,7 @@ func (m *memory) apply(up *engine.Update, at time.Time) (chat.Seq, error) {
 		}
 	}
 	for b, c := range m.cells {
-		if slices.Contains(up.Drop, c.Envelope) || slices.Contains(up.DropCells, c.Envelope) {
+		if slices.Contains(up.DropCells, c.Envelope) {
 			delete(m.cells, b)
 		}
 	}

@@ -20,11 +20,13 @@ type Relay struct {
 	Is    box.Relay
 	// Down relays answer nothing; Lying ones say that they hold what they throw away.
 	Down, Lying bool
-	held        map[[32]byte]*record
-	waits       map[[32]byte][]*asking
-	alarm       time.Time // when it looks at those who wait
-	swept       uint32    // the day of the last sweep
-	Puts, Gets  int
+	// Withheld boxes are held, and shown to nobody.
+	Withheld   map[[32]byte]bool
+	held       map[[32]byte]*record
+	waits      map[[32]byte][]*asking
+	alarm      time.Time // when it looks at those who wait
+	swept      uint32    // the day of the last sweep
+	Puts, Gets int
 }
 
 type record struct {
@@ -103,6 +105,9 @@ func (r *Relay) handle(a *asking) {
 		}
 	case placement.Get:
 		r.Gets++
+		if r.Withheld[a.ask.Box] {
+			x = nil
+		}
 		switch {
 		case x != nil && x.gone != nil:
 			a.answer(box.Gone, nil)
@@ -245,7 +250,6 @@ func (d *Device) writeCells(cells []engine.Cell) {
 }
 
 func (d *Device) releaseBoxes(up *engine.Update) {
-	d.forget(up.Drop)
 	d.forget(up.DropCells)
 	d.changeBoxes(up.Boxes)
 	d.writeCells(up.Cells)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -110,7 +109,7 @@ func (tx *Tx) applyOutbox(up *engine.Update) error {
 			return err
 		}
 	}
-	for _, id := range slices.Concat(up.DropCells, up.Drop) {
+	for _, id := range up.DropCells {
 		if err := tx.db.exec("DELETE FROM cells WHERE envelope = ?", id[:]); err != nil {
 			return err
 		}
