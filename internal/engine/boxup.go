@@ -68,7 +68,15 @@ func (s *step) intoBoxes(o wire.Outgoing) error {
 		return err
 	}
 	s.up.Cells = append(s.up.Cells, cells...)
-	return s.saveStreams(o.To, row)
+	if err := s.saveStreams(o.To, row); err != nil {
+		return err
+	}
+	// Now and not when the time comes: nobody is told of a stream who may be away for
+	// months while nothing is said. BG-01.
+	if out := row.GetOut(); len(row.GetAnnouncedBy()) == 0 && (out.GetUsed() >= MaxStreamBoxes || s.now.Sub(time.Unix(out.GetMadeS(), 0)) > MaxStreamAge) {
+		return s.renewStream(o.To)
+	}
+	return nil
 }
 
 // sealCells seals an envelope into the next boxes of a stream and moves the stream on.
@@ -236,8 +244,8 @@ func (s *step) answerInBox(o wire.Outgoing) error {
 }
 
 // tendBoxes does what time asks of boxes: expired cells go, and with them the
-// envelope goes into others; acknowledgements that are due leave; streams are
-// renewed; streams that are over end.
+// envelope goes into others; acknowledgements that are due leave; streams
+// that are over end.
 func (s *step) tendBoxes() error {
 	today := uint32(s.now.Unix() / (24 * 3600))
 	expired, err := s.CellsExpired(today)
@@ -292,16 +300,7 @@ func (s *step) tendStreams(d identity.DeviceID) error {
 	if due := row.GetAnswerByS(); due > s.now.Unix() {
 		s.wake(time.Unix(due, 0))
 	} else if due != 0 {
-		if err := s.acknowledge(d); err != nil {
-			return err
-		}
-		if row, err = s.streams(d); err != nil {
-			return err
-		}
-	}
-	if out := row.GetOut(); out != nil && len(row.GetAnnouncedBy()) == 0 &&
-		(out.GetUsed() >= MaxStreamBoxes || out.GetUsed() > 0 && s.now.Sub(time.Unix(out.GetMadeS(), 0)) > MaxStreamAge) {
-		return s.renewStream(d)
+		return s.acknowledge(d)
 	}
 	return nil
 }
@@ -343,11 +342,12 @@ func (s *step) acknowledge(d identity.DeviceID) error {
 		return err
 	}
 	// It is not acknowledged itself, so it does not stay in the outbox.
-	made := s.up.Outgoing[before:]
-	for i := range made {
-		if wire.KindOf(made[i].Body) == wire.KindSession {
-			made[i].Ephemeral = true
-			if err := s.intoBoxes(made[i]); err != nil && !errors.Is(err, errNoBoxes) {
+	made := len(s.up.Outgoing)
+	for i := before; i < made; i++ {
+		o := &s.up.Outgoing[i]
+		if wire.KindOf(o.Body) == wire.KindSession {
+			o.Ephemeral = true
+			if err := s.intoBoxes(*o); err != nil && !errors.Is(err, errNoBoxes) {
 				return err
 			}
 		}

@@ -14,6 +14,9 @@ const (
 	// RepairEvery is how often relays are asked again whether they still hold what
 	// is not acknowledged, spread by a fifth either way.
 	RepairEvery = 2 * time.Hour
+	// RepairRarely is how often in the end if enough of them held it each time: the
+	// wait doubles up to it.
+	RepairRarely = 8 * time.Hour
 	// WaitLeast and WaitMost bound how long a relay is asked to wait for a box to
 	// be written; the time is drawn anew for each request.
 	WaitLeast = 45 * time.Minute

@@ -14,9 +14,10 @@ type cell struct {
 	of     Group
 	near   []box.RelayID // where it may lie, nearest first
 	copies map[box.RelayID]*copyAt
-	most   int       // relays of near that said they hold it, ever
-	again  time.Time // when all are asked anew
-	over   bool      // gone, taken or forgotten: nothing more to do
+	most   int           // relays of near that said they hold it, ever
+	again  time.Time     // when all are asked anew
+	pause  time.Duration // before that, longer where all stays as it is
+	over   bool          // gone, taken or forgotten: nothing more to do
 }
 
 // copyAt is what is known of a cell at one relay.
@@ -43,7 +44,7 @@ func (m *Machine) write(now time.Time, in Write) []Effect {
 		if m.cells[c.Box] != nil {
 			continue
 		}
-		x := &cell{Cell: c, of: in.Of, near: ranked(g, c.Box), copies: map[box.RelayID]*copyAt{}, again: now.Add(m.spread(RepairEvery))}
+		x := &cell{Cell: c, of: in.Of, near: ranked(g, c.Box), copies: map[box.RelayID]*copyAt{}, pause: RepairEvery, again: now.Add(m.spread(RepairEvery))}
 		m.cells[c.Box] = x
 		i, _ := m.find(c.Box)
 		m.order = slices.Insert(m.order, i, x)
@@ -59,6 +60,7 @@ func (m *Machine) again(now time.Time, in Again) []Effect {
 			for _, x := range c.copies {
 				x.held = false
 			}
+			m.often(now, c)
 			effects = append(effects, m.place(now, c)...)
 		}
 	}
@@ -85,10 +87,11 @@ func (m *Machine) find(b Box) (int, bool) {
 // missing.
 func (m *Machine) round(now time.Time, c *cell) []Effect {
 	if !c.again.After(now) {
+		c.pause = min(2*c.pause, RepairRarely)
 		for _, x := range c.copies {
 			x.held, x.no = false, false
 		}
-		c.again = now.Add(m.spread(RepairEvery))
+		c.again = now.Add(m.spread(c.pause))
 	}
 	return m.place(now, c)
 }
@@ -117,7 +120,21 @@ func (m *Machine) place(now time.Time, c *cell) []Effect {
 			effects = append(effects, m.ask(&asked{Ask: Ask{Relay: id, Op: Put, Box: c.Box, Body: c.Put, Effort: x.effort}, of: c.of, cell: c}))
 		}
 	}
+	if coming < min(Enough, len(c.near)) {
+		m.often(now, c)
+	}
 	return effects
+}
+
+// often has relays asked again soon about a cell that is in danger.
+func (m *Machine) often(now time.Time, c *cell) {
+	if c.pause == RepairEvery {
+		return
+	}
+	c.pause = RepairEvery
+	if soon := now.Add(m.spread(c.pause)); soon.Before(c.again) {
+		c.again = soon
+	}
 }
 
 // put takes note of what a relay said to a cell.

@@ -85,30 +85,57 @@ func TestPlacement_BG06_deadRelays(t *testing.T) {
 	}
 }
 
-// TestPlacement_BG06_untilForgotten: what is not acknowledged is asked for again every
-// 2 hours ± 20 %, byte for byte the same, and nothing after it was forgotten.
+// TestPlacement_BG06_untilForgotten: relays are asked again for what was not read, byte
+// for byte the same: after 2 hours, 4 and then every 8, each ± 20 %, while enough of
+// them hold it; from 2 hours on when they do not, or the other side misses it; and no
+// more after it was forgotten.
 func TestPlacement_BG06_untilForgotten(t *testing.T) {
 	b := newBench(t, relays(6))
-	asks, began := b.write(1), b.now
-	for round := 1; round <= 100; round++ {
+	near := near(1, relays(6))
+	var asks []placement.Ask
+	round := func(after time.Duration, s box.Status) {
+		t.Helper()
 		for _, a := range asks {
 			if !bytes.Equal(a.Body, cellOf(1).Put) {
 				t.Fatal("another request")
 			}
-			b.answer(a, []box.Status{box.OK, box.Exists}[min(round-1, 1)])
+			if more := b.answer(a, s); s != box.Full && len(more) > 0 {
+				t.Fatalf("asked %v", brief(more...))
+			}
 		}
 		since := b.now
-		asks = b.until(144 * time.Minute)
-		if d := b.now.Sub(since); !within(d, 96*time.Minute, 144*time.Minute) || !sameRelays(relaysOf(asks), near(1, relays(6))[:4]) {
-			t.Fatalf("round %d: %d relays after %v", round, len(asks), d)
-		}
-		if len(b.told()) > 0 {
-			t.Fatalf("round %d: told %v", round, b.told())
+		asks = b.until(after * 6 / 5)
+		if d := b.now.Sub(since); d < after*4/5 || !sameRelays(relaysOf(asks), near[:4]) {
+			t.Fatalf("%d relays after %v, want 4 after %v", len(asks), d, after)
 		}
 	}
-	if mean := b.now.Sub(began) / 100; !within(mean, 115*time.Minute, 125*time.Minute) {
-		t.Errorf("every %v on average", mean)
+	settled := func() {
+		t.Helper()
+		round(2*placement.RepairEvery, box.Exists)
+		began := b.now
+		for range 50 {
+			round(placement.RepairRarely, box.Exists)
+		}
+		if mean := b.now.Sub(began) / 50; !within(mean, placement.RepairRarely*95/100, placement.RepairRarely*105/100) {
+			t.Errorf("every %v on average", mean)
+		}
 	}
+	asks = b.write(1)
+	round(placement.RepairEvery, box.OK)
+	settled()
+	for range 3 { // two of six hold it, and nobody else is left
+		for i := 0; i < len(asks); i++ {
+			asks = append(asks, b.answer(asks[i], []box.Status{box.Exists, box.Full}[min(i/2, 1)])...)
+		}
+		asks = nil
+		round(placement.RepairEvery, box.Exists)
+	}
+	settled()
+	for _, a := range asks {
+		b.answer(a, box.Exists)
+	}
+	asks = b.step(placement.Again{Boxes: []placement.Box{boxOf(1)}})
+	round(placement.RepairEvery, box.OK)
 	b.step(placement.Forget{Boxes: []placement.Box{boxOf(1), boxOf(2)}})
 	for _, a := range asks {
 		if b.answer(a, box.OK); len(b.last) > 0 {
