@@ -156,6 +156,95 @@ func runBoxes(t *testing.T, seed uint64) {
 	check(t, alice, bob, sent[0]+1, sent[1]+1)
 }
 
+// TestSim_boxes_linksComeAndGo: two people have links now and then, relays now and
+// then, both or neither; they take relays up and drop them, and are killed at any
+// moment. In the end, when they have relays alone, everything arrives by these.
+func TestSim_boxes_linksComeAndGo(t *testing.T) {
+	first, last := uint64(1), *flagWorlds/2
+	if *flagSeed != 0 {
+		first, last = *flagSeed, *flagSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, seed)
+			runMixed(t, seed)
+		})
+	}
+}
+
+func runMixed(t *testing.T, seed uint64) {
+	w := New(seed)
+	skew := time.Duration(w.rng.Int64N(int64(44*time.Hour))) - 22*time.Hour
+	devices := [2]*Device{must(t)(w.AddDevice("alice", 0)), must(t)(w.AddDevice("bob", skew))}
+	alice, bob := devices[0], devices[1]
+	meet(t, w, alice, bob)
+	var relays []*Relay
+	for range 6 {
+		relays = append(relays, w.AddRelay())
+	}
+	for _, d := range devices {
+		if err := d.UseRelays(relays[w.rng.IntN(len(relays))]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Advance(time.Minute)
+	w.Faults = Faults{Loss: 0.03, CrashBefore: 0.005, CrashAfter: 0.005, MaxDelay: 300 * time.Millisecond}
+	var sent [2]int
+	for range 120 {
+		i := w.rng.IntN(2)
+		d, other := devices[i], devices[1-i]
+		r := relays[w.rng.IntN(len(relays))]
+		switch n := w.rng.IntN(24); {
+		case n < 8 && !d.Off:
+			for range 1 + w.rng.IntN(4) {
+				say(t, d, other, fmt.Sprintf("%s %d", d.Name, sent[i]))
+				sent[i]++
+				w.Advance(time.Duration(w.rng.IntN(4)) * time.Second)
+			}
+		case n < 11:
+			d.Switch(d.Off)
+		case n == 11:
+			w.Cut(alice, bob)
+		case n == 12:
+			w.Join(alice, bob)
+		case n == 13:
+			for _, r := range relays {
+				r.Down = true
+			}
+		case n < 16:
+			for _, r := range relays {
+				r.Down = false
+			}
+		case n == 16:
+			r.Down = !r.Down
+		case n == 17 && w.rng.IntN(3) == 0:
+			r.Lose()
+		case n == 18 && !d.Off:
+			_ = d.UseRelays(r) // the same one twice is refused
+		case n == 19 && !d.Off:
+			_, _ = d.Do(engine.RemoveRelay{Relay: r.Is.ID()})
+		default:
+			w.Advance(time.Duration(w.rng.Int64N(int64(6 * time.Hour))))
+		}
+	}
+	w.Cut(alice, bob)
+	w.Faults = Faults{MaxDelay: 50 * time.Millisecond}
+	for _, r := range relays {
+		r.Down = false
+	}
+	for i, d := range devices {
+		if d.Off {
+			d.Switch(true)
+		}
+		_ = d.UseRelays(relays[i])
+	}
+	w.Advance(24 * time.Hour)
+	say(t, alice, bob, "last")
+	say(t, bob, alice, "last")
+	w.Advance(3 * 24 * time.Hour)
+	check(t, alice, bob, sent[0]+1, sent[1]+1)
+}
+
 // TestBoxing_BG10_firstContactApart: an invite is taken up while the inviter is away,
 // the two are never up together, and in the end they are contacts who have talked.
 func TestBoxing_BG10_firstContactApart(t *testing.T) {
@@ -331,4 +420,40 @@ func TestBoxing_BG02_whatLiesInAnEarlierStreamIsFound(t *testing.T) {
 	bob.Switch(true)
 	w.Advance(3 * time.Hour)
 	check(t, alice, bob, 6, 7)
+}
+
+// TestBoxing_BG04_bothChangeTheirRelays: two who can reach each other by relays alone,
+// and who both take others while they are not up together, still find each other; when
+// each has heard of the other's, the ones of before are not asked any more.
+func TestBoxing_BG04_bothChangeTheirRelays(t *testing.T) {
+	w, alice, bob := met(t)
+	var relays []*Relay
+	for range 4 {
+		relays = append(relays, w.AddRelay())
+	}
+	for i, d := range []*Device{alice, bob} {
+		if err := d.UseRelays(relays[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Advance(time.Hour)
+	w.Cut(alice, bob)
+	for i, d := range []*Device{alice, bob} {
+		do(t, d, engine.RemoveRelay{Relay: relays[i].Is.ID()})
+		if err := d.UseRelays(relays[2+i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Advance(time.Minute)
+	say(t, alice, bob, "are you there")
+	say(t, bob, alice, "here I am")
+	w.Advance(2 * time.Hour)
+	check(t, alice, bob, 2, 2)
+	before := relays[0].Puts + relays[0].Gets + relays[1].Puts + relays[1].Gets
+	say(t, alice, bob, "by the new ones")
+	w.Advance(2 * 24 * time.Hour)
+	check(t, alice, bob, 3, 2)
+	if n := relays[0].Puts + relays[0].Gets + relays[1].Puts + relays[1].Gets - before; n != 0 {
+		t.Errorf("%d requests to relays that nobody uses any more", n)
+	}
 }
