@@ -26,6 +26,9 @@ func (s *step) boxUp(in BoxUp) error {
 	if cells, err := s.CellsFor(in.ID); err != nil || len(cells) > 0 {
 		return err
 	}
+	if blocked, err := s.blocked(o.To); err != nil || blocked {
+		return err // it waits for the end of the block (DE-17)
+	}
 	switch err := s.intoBoxes(o); {
 	case errors.Is(err, errNoBoxes):
 		return nil
@@ -339,8 +342,10 @@ func (s *step) acknowledge(d identity.DeviceID) error {
 		return s.saveStreams(d, row)
 	}
 	before := len(s.up.Outgoing)
-	if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Nothing: true}, wire.MessageID{}); err != nil {
-		return err
+	for range 1 + max(len(row.GetOpened())-1, 0)/wire.MaxOpened {
+		if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Nothing: true}, wire.MessageID{}); err != nil {
+			return err
+		}
 	}
 	// It is not acknowledged itself, so it does not stay in the outbox.
 	made := s.up.Outgoing[before:]
