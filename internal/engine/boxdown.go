@@ -75,7 +75,7 @@ func (s *step) boxFound(in BoxFound) error {
 	if err := s.saveInbound(in.Group, row, invite); err != nil {
 		return err
 	}
-	if err := s.watch(in.Group, inbound); err != nil {
+	if err := s.goOn(in.Group, row, inbound); err != nil {
 		return err
 	}
 	// Others who have an invite look into its streams, too: what is not for this
@@ -88,9 +88,23 @@ func (s *step) boxFound(in BoxFound) error {
 		}
 		taken = taken || opened
 	}
-	if taken {
-		s.boxChange(DeleteBox{in.Group, in.Box, request})
+	if !taken {
+		return nil
 	}
+	s.boxChange(DeleteBox{in.Group, in.Box, request})
+	if row == nil {
+		return nil
+	}
+	known, last, err := s.reading(row, inbound)
+	if err != nil || alike(known, last) {
+		return err
+	}
+	d, number, _ := deviceOfGroup(in.Group)
+	other := inGroup(d, number)
+	if other == in.Group {
+		other = newGroup(other)
+	}
+	s.boxChange(DeleteBox{other, in.Box, request})
 	return nil
 }
 
@@ -114,7 +128,7 @@ func (s *step) boxSkipped(in BoxSkipped) error {
 	if err := s.saveInbound(in.Group, row, invite); err != nil {
 		return err
 	}
-	return s.watch(in.Group, inbound)
+	return s.goOn(in.Group, row, inbound)
 }
 
 // pass takes note that a box of a stream is done with.
@@ -372,6 +386,7 @@ func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
 	if err != nil {
 		return err
 	}
+	in.Relays, in.RelaysSet = b.Relays, true
 	in.Said, in.Pair = b.Number, pairOf(b.Root, from, s.self.device.ID())
 	place := slices.IndexFunc(row.In, func(x *statepb.Inbound) bool { return x.GetSaid() < b.Number })
 	if place < 0 {
@@ -383,7 +398,7 @@ func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
 	}
 	for len(row.In) > MaxStreams {
 		i := leastWanted(row.In)
-		s.boxChange(WatchBoxes{Group: inGroup(from, row.In[i].GetNumber())})
+		s.unwatch(from, row.In[i])
 		row.In = slices.Delete(row.In, i, i+1)
 	}
 	if b.Number >= row.GetHeard() {

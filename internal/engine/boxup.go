@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kith/box"
@@ -54,14 +55,9 @@ func (s *step) intoBoxes(o wire.Outgoing) error {
 	if err != nil {
 		return err
 	}
-	relays, err := s.circle(row.GetRelays())
+	stream, relays, err := s.writing(row)
 	if err != nil {
 		return err
-	}
-	// While the other side may not know of the new stream all goes by the one before.
-	stream := row.GetOut()
-	if len(row.GetAnnouncedBy()) > 0 {
-		stream = row.GetBefore()
 	}
 	if stream == nil || len(relays) == 0 {
 		return errNoBoxes
@@ -275,14 +271,14 @@ func (s *step) tendStreams(d identity.DeviceID) error {
 	changed := false
 	for i := len(row.In) - 1; i >= 0; i-- {
 		if over := row.In[i].GetOverS(); over != 0 && s.now.Unix() > over {
-			s.boxChange(WatchBoxes{Group: inGroup(d, row.In[i].GetNumber())})
+			s.unwatch(d, row.In[i])
 			row.In = append(row.In[:i], row.In[i+1:]...)
 			changed = true
 		}
 	}
 	for _, in := range row.In {
 		if quiet(in, s.now) {
-			if err := s.watch(inGroup(d, in.GetNumber()), in); err != nil {
+			if err := s.watchStream(d, row, in); err != nil {
 				return err
 			}
 		}
@@ -302,8 +298,16 @@ func (s *step) tendStreams(d identity.DeviceID) error {
 			return err
 		}
 	}
-	if out := row.GetOut(); out != nil && len(row.GetAnnouncedBy()) == 0 &&
-		(out.GetUsed() >= MaxStreamBoxes || out.GetUsed() > 0 && s.now.Sub(time.Unix(out.GetMadeS(), 0)) > MaxStreamAge) {
+	out := row.GetOut()
+	if out == nil || len(row.GetAnnouncedBy()) > 0 {
+		return nil
+	}
+	own, err := s.ownRelays()
+	if err != nil {
+		return err
+	}
+	if out.GetUsed() >= MaxStreamBoxes || out.GetUsed() > 0 && s.now.Sub(time.Unix(out.GetMadeS(), 0)) > MaxStreamAge ||
+		out.GetRelaysSet() && !slices.Equal(out.GetRelays(), own) {
 		return s.renewStream(d)
 	}
 	return nil
