@@ -71,7 +71,7 @@ func (c *relayCmd) Run(e *env) error {
 type relaysCmd struct {
 	List   relaysListCmd   `cmd:"" default:"1" help:"List the relays this node uses."`
 	Add    relaysAddCmd    `cmd:"" help:"Use a relay from now on; contacts hear of it."`
-	Remove relaysRemoveCmd `cmd:"" help:"Stop using a relay."`
+	Remove relaysRemoveCmd `cmd:"" help:"Stop using a relay, with each contact as soon as that one knows."`
 }
 
 type relaysListCmd struct{}

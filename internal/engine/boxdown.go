@@ -59,7 +59,6 @@ func (s *step) boxFound(in BoxFound) error {
 	if err != nil {
 		return err
 	}
-	s.boxChange(DeleteBox{in.Group, in.Box, request})
 	if err := s.pass(inbound, r, index); err != nil {
 		return err
 	}
@@ -69,17 +68,44 @@ func (s *step) boxFound(in BoxFound) error {
 	}
 	if row != nil {
 		s.laterStream(row, inbound)
+		if envelope == nil && gaps(row) {
+			s.answerBy(row) // part of something, and others are missing
+		}
 	}
 	if err := s.saveInbound(in.Group, row, invite); err != nil {
 		return err
 	}
-	if err := s.watch(in.Group, inbound); err != nil {
+	if err := s.goOn(in.Group, row, inbound); err != nil {
 		return err
 	}
-	if envelope == nil {
+	// Others who have an invite look into its streams, too: what is not for this
+	// device may be for one of them.
+	taken := row != nil && inbound.GetSaid() != 0
+	if envelope != nil {
+		opened, err := s.fromBox(in.Group, envelope)
+		if err != nil {
+			return err
+		}
+		taken = taken || opened
+	}
+	if !taken {
 		return nil
 	}
-	return s.fromBox(in.Group, envelope)
+	s.boxChange(DeleteBox{in.Group, in.Box, request})
+	if row == nil {
+		return nil
+	}
+	known, last, err := s.reading(row, inbound)
+	if err != nil || alike(known, last) {
+		return err
+	}
+	d, number, _ := deviceOfGroup(in.Group)
+	other := inGroup(d, number)
+	if other == in.Group {
+		other = newGroup(other)
+	}
+	s.boxChange(DeleteBox{other, in.Box, request})
+	return nil
 }
 
 // boxSkipped moves past a box that this device read before it forgot so.
@@ -102,7 +128,7 @@ func (s *step) boxSkipped(in BoxSkipped) error {
 	if err := s.saveInbound(in.Group, row, invite); err != nil {
 		return err
 	}
-	return s.watch(in.Group, inbound)
+	return s.goOn(in.Group, row, inbound)
 }
 
 // pass takes note that a box of a stream is done with.
@@ -175,28 +201,28 @@ func assemble(in *statepb.Inbound, index uint64, payload []byte) []byte {
 	return envelope
 }
 
-// fromBox takes an envelope that came by boxes. What is refused changes nothing
-// but that the boxes are done with.
-func (s *step) fromBox(g BoxGroup, envelope []byte) error {
+// fromBox takes an envelope that came by boxes, and reports whether it was taken.
+// What is refused changes nothing but that the boxes are done with.
+func (s *step) fromBox(g BoxGroup, envelope []byte) (taken bool, err error) {
 	from, _, ok := deviceOfGroup(g)
 	if !ok {
 		if from, ok = s.guest(g, envelope); !ok {
-			return nil
+			return false, nil
 		}
 	}
 	sub := &step{View: s, now: s.now, self: s.self, boxed: true, up: &Update{State: map[StateKey][]byte{}}}
-	err := sub.receive(Received{From: from, Envelope: envelope})
+	err = sub.receive(Received{From: from, Envelope: envelope})
 	if errors.Is(err, ErrRefused) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.merge(sub.up)
 	if !sub.up.Ack || sub.silent {
-		return nil
+		return sub.up.Ack, nil
 	}
-	return s.opened(from, wire.IDOf(envelope))
+	return true, s.opened(from, wire.IDOf(envelope))
 }
 
 // guest reads from an initial who takes up an invite: nobody vouches for the device
@@ -254,9 +280,15 @@ func (s *step) opened(d identity.DeviceID, id wire.EnvelopeID) error {
 	if err != nil {
 		return err
 	}
-	if len(row.GetOpened()) < 4*wire.MaxOpened {
+	if len(row.GetOpened()) < MaxUnsaid {
 		row.Opened = append(row.Opened, id[:])
 	}
+	s.answerBy(row)
+	return s.saveStreams(d, row)
+}
+
+// answerBy plans when to say what was opened and what is missing, at the latest.
+func (s *step) answerBy(row *statepb.Streams) {
 	var draw [8]byte
 	rand.Read(draw[:])
 	wait := AnswerLeast + time.Duration(binary.BigEndian.Uint64(draw[:])%uint64(AnswerMost-AnswerLeast))
@@ -267,7 +299,6 @@ func (s *step) opened(d identity.DeviceID, id wire.EnvelopeID) error {
 		row.AnswerByS = by.Unix() + 1
 	}
 	s.wake(time.Unix(row.GetAnswerByS(), 0))
-	return s.saveStreams(d, row)
 }
 
 // gaps reports whether boxes are missing though later ones were found.
@@ -355,6 +386,7 @@ func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
 	if err != nil {
 		return err
 	}
+	in.Relays, in.RelaysSet = b.Relays, true
 	in.Said, in.Pair = b.Number, pairOf(b.Root, from, s.self.device.ID())
 	place := slices.IndexFunc(row.In, func(x *statepb.Inbound) bool { return x.GetSaid() < b.Number })
 	if place < 0 {
@@ -365,9 +397,9 @@ func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
 		earlier.QuietS = s.now.Add(StreamGrace).Unix()
 	}
 	for len(row.In) > MaxStreams {
-		last := row.In[len(row.In)-1]
-		s.boxChange(WatchBoxes{Group: inGroup(from, last.GetNumber())})
-		row.In = row.In[:len(row.In)-1]
+		i := leastWanted(row.In)
+		s.unwatch(from, row.In[i])
+		row.In = slices.Delete(row.In, i, i+1)
 	}
 	if b.Number >= row.GetHeard() {
 		row.Relays, row.Heard = b.Relays, b.Number
@@ -376,6 +408,18 @@ func (s *step) receiveBoxes(from identity.DeviceID, b *wire.Boxes) error {
 		return err
 	}
 	return s.tellGroups(from, row)
+}
+
+// leastWanted picks the stream that is watched no more: the earliest in which nothing
+// was ever found, since several may be told of at once in the one that goes on being
+// used, or else the earliest.
+func leastWanted(all []*statepb.Inbound) int {
+	for i := len(all) - 1; i > 0; i-- {
+		if all[i].GetReached() == 0 {
+			return i
+		}
+	}
+	return len(all) - 1
 }
 
 func newInbound(r *box.Reader, number uint32) (*statepb.Inbound, error) {

@@ -134,6 +134,11 @@ func outGroup(d identity.DeviceID) BoxGroup { return BoxGroup("d/" + hex.EncodeT
 func inGroup(d identity.DeviceID, number uint32) BoxGroup {
 	return BoxGroup(fmt.Sprintf("%s/%d", outGroup(d), number))
 }
+
+// newGroup names an inbound stream on the relays as both will know them, while the
+// other side may still write to it where it was before.
+func newGroup(g BoxGroup) BoxGroup { return g + "/new" }
+
 func inviteGroup(id wire.InviteID) BoxGroup { return BoxGroup("i/" + hex.EncodeToString(id[:])) }
 
 // deviceOfGroup reads the device and the number of an inbound stream.
@@ -142,7 +147,7 @@ func deviceOfGroup(g BoxGroup) (d identity.DeviceID, number uint32, ok bool) {
 	if !ok {
 		return d, 0, false
 	}
-	name, n, ok := strings.Cut(rest, "/")
+	name, n, ok := strings.Cut(strings.TrimSuffix(rest, "/new"), "/")
 	if !ok {
 		return d, 0, false
 	}
@@ -179,8 +184,7 @@ func (s *step) ownRelays() ([]string, error) {
 	return row.GetLinks(), err
 }
 
-// circle gives the relays that both this device and the other know of: on these
-// their boxes lie.
+// circle gives the relays of this device and the other.
 func (s *step) circle(theirs []string) ([]box.Relay, error) {
 	own, err := s.ownRelays()
 	if err != nil {
@@ -188,6 +192,61 @@ func (s *step) circle(theirs []string) ([]box.Relay, error) {
 	}
 	return parseRelays(append(slices.Clone(own), theirs...)), nil
 }
+
+// writing gives the stream that a device is written to by now, nil without one, and
+// the relays where it looks: its own, and those of this device that it is known to
+// have been told of. Spec: boxing.md, BG-04.
+func (s *step) writing(row *statepb.Streams) (*statepb.Stream, []box.Relay, error) {
+	// While the other side may not know of the new stream all goes by the one before.
+	stream := row.GetOut()
+	if len(row.GetAnnouncedBy()) > 0 {
+		stream = row.GetBefore()
+	}
+	own := stream.GetRelays()
+	if !stream.GetRelaysSet() {
+		var err error
+		if own, err = s.ownRelays(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return stream, parseRelays(append(slices.Clone(own), row.GetRelays()...)), nil
+}
+
+// reading gives the relays where a device writes to one of its streams: by what it
+// is known to have been told, and by what both were told last.
+func (s *step) reading(row *statepb.Streams, in *statepb.Inbound) (known, last []box.Relay, err error) {
+	own, err := s.ownRelays()
+	if err != nil {
+		return nil, nil, err
+	}
+	last = parseRelays(append(slices.Clone(own), row.GetRelays()...))
+	theirs := row.GetRelays()
+	if in.GetRelaysSet() {
+		theirs = in.GetRelays()
+	}
+	if row.GetKnownSet() {
+		own = row.GetKnown()
+	}
+	return parseRelays(append(slices.Clone(own), theirs...)), last, nil
+}
+
+// alike reports whether a box lies on nearly the same relays in both ways, so that it
+// is enough to look for it in one.
+func alike(known, last []box.Relay) bool {
+	only := func(a, b []box.Relay) (n int) {
+		for _, x := range a {
+			if !slices.ContainsFunc(b, func(y box.Relay) bool { return x.ID() == y.ID() }) {
+				n++
+			}
+		}
+		return n
+	}
+	n := only(known, last) + only(last, known)
+	return n == 0 || n == 1 && min(len(known), len(last)) >= manyRelays
+}
+
+// manyRelays is of how many relays one more or less makes little difference.
+const manyRelays = 4
 
 // parseRelays reads links; what is none is left out, and of two with one key the
 // first counts.
@@ -262,7 +321,7 @@ func (s *step) allGroups() error {
 
 // tellGroups tells of the groups of one device.
 func (s *step) tellGroups(d identity.DeviceID, row *statepb.Streams) error {
-	relays, err := s.circle(row.GetRelays())
+	_, relays, err := s.writing(row)
 	if err != nil {
 		return err
 	}
@@ -270,19 +329,52 @@ func (s *step) tellGroups(d identity.DeviceID, row *statepb.Streams) error {
 	if blocked, err := s.blocked(d); err != nil || blocked {
 		return err // nothing of theirs is looked for
 	}
-	return s.watchAll(d, row, relays)
+	return s.watchAll(d, row)
 }
 
 // watchAll has the boxes of every inbound stream looked for.
-func (s *step) watchAll(d identity.DeviceID, row *statepb.Streams, relays []box.Relay) error {
+func (s *step) watchAll(d identity.DeviceID, row *statepb.Streams) error {
 	for _, in := range row.GetIn() {
-		g := inGroup(d, in.GetNumber())
-		s.boxChange(BoxRelays{g, relays})
-		if err := s.watch(g, in); err != nil {
+		if err := s.watchStream(d, row, in); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// watchStream has the boxes of an inbound stream looked for, wherever they may lie.
+func (s *step) watchStream(d identity.DeviceID, row *statepb.Streams, in *statepb.Inbound) error {
+	known, last, err := s.reading(row, in)
+	if err != nil {
+		return err
+	}
+	g := inGroup(d, in.GetNumber())
+	if alike(known, last) {
+		s.boxChange(WatchBoxes{Group: newGroup(g)})
+		s.boxChange(BoxRelays{g, last})
+		return s.watch(g, in)
+	}
+	s.boxChange(BoxRelays{g, known})
+	s.boxChange(BoxRelays{newGroup(g), last})
+	if err := s.watch(g, in); err != nil {
+		return err
+	}
+	return s.watch(newGroup(g), in)
+}
+
+// unwatch has the boxes of an inbound stream looked for no more.
+func (s *step) unwatch(d identity.DeviceID, in *statepb.Inbound) {
+	g := inGroup(d, in.GetNumber())
+	s.boxChange(WatchBoxes{Group: g})
+	s.boxChange(WatchBoxes{Group: newGroup(g)})
+}
+
+// goOn has what is missing now of the stream that a group names looked for.
+func (s *step) goOn(g BoxGroup, row *statepb.Streams, in *statepb.Inbound) error {
+	if d, _, ok := deviceOfGroup(g); ok {
+		return s.watchStream(d, row, in)
+	}
+	return s.watch(g, in)
 }
 
 // watch tells which boxes of an inbound stream are looked for.
@@ -339,7 +431,8 @@ func (s *step) told(d identity.DeviceID, b *wire.Boxes, by wire.EnvelopeID) erro
 	if len(row.GetAnnouncedBy()) == 0 {
 		row.Before = row.GetOut()
 	}
-	row.Out, row.AnnouncedBy = &statepb.Stream{Chain: chain, MadeS: s.now.Unix(), Pair: pairOf(b.Root, s.self.device.ID(), d)}, by[:]
+	row.Out = &statepb.Stream{Chain: chain, MadeS: s.now.Unix(), Pair: pairOf(b.Root, s.self.device.ID(), d), Relays: b.Relays, RelaysSet: true}
+	row.AnnouncedBy = by[:]
 	return s.saveStreams(d, row)
 }
 
@@ -351,5 +444,9 @@ func (s *step) heard(d identity.DeviceID, id wire.EnvelopeID) error {
 		return err
 	}
 	row.Before, row.AnnouncedBy = nil, nil
-	return s.saveStreams(d, row)
+	row.Known, row.KnownSet = row.GetOut().GetRelays(), row.GetOut().GetRelaysSet()
+	if err := s.saveStreams(d, row); err != nil {
+		return err
+	}
+	return s.tellGroups(d, row)
 }

@@ -71,7 +71,10 @@ func (s *step) takeStreams(inv *identity.Invite) error {
 	if err != nil {
 		return err
 	}
-	row := &statepb.Streams{Out: &statepb.Stream{Chain: chain, MadeS: s.now.Unix()}, In: []*statepb.Inbound{in}, Relays: relays, Next: 1}
+	// The inviter knows of no relays but those the invite names.
+	in.Relays, in.RelaysSet = relays, true
+	row := &statepb.Streams{Out: &statepb.Stream{Chain: chain, MadeS: s.now.Unix(), RelaysSet: true}, In: []*statepb.Inbound{in},
+		Relays: relays, Next: 1, KnownSet: true}
 	if err := s.saveStreams(inv.Device, row); err != nil {
 		return err
 	}
@@ -91,10 +94,12 @@ func (s *step) adoptStreams(id wire.InviteID, invite *statepb.Invite, from ident
 		// By then it was read as part of the invite's group, in this very step.
 		if row.Out == nil {
 			row.Out = invite.GetOut()
+			row.Out.Relays, row.Out.RelaysSet = invite.GetRelays(), true
+			row.Known, row.KnownSet = invite.GetRelays(), true
 		}
 		in.Number = row.GetNext()
+		in.Relays, in.RelaysSet = invite.GetRelays(), true
 		row.In = append(row.In, in)
-		row.Relays = invite.GetRelays()
 		if err := s.saveStreams(from, row); err != nil {
 			return err
 		}
@@ -130,7 +135,7 @@ func (s *step) endStreams(d identity.DeviceID) error {
 		return err
 	}
 	for _, in := range row.GetIn() {
-		s.boxChange(WatchBoxes{Group: inGroup(d, in.GetNumber())})
+		s.unwatch(d, in)
 	}
 	s.up.State[streamsKey(d)] = nil
 	gone, err := s.CellsOf(outGroup(d))

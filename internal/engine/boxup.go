@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kith/box"
@@ -25,6 +26,9 @@ func (s *step) boxUp(in BoxUp) error {
 	}
 	if cells, err := s.CellsFor(in.ID); err != nil || len(cells) > 0 {
 		return err
+	}
+	if blocked, err := s.blocked(o.To); err != nil || blocked {
+		return err // it waits for the end of the block (DE-17)
 	}
 	switch err := s.intoBoxes(o); {
 	case errors.Is(err, errNoBoxes):
@@ -51,14 +55,9 @@ func (s *step) intoBoxes(o wire.Outgoing) error {
 	if err != nil {
 		return err
 	}
-	relays, err := s.circle(row.GetRelays())
+	stream, relays, err := s.writing(row)
 	if err != nil {
 		return err
-	}
-	// While the other side may not know of the new stream all goes by the one before.
-	stream := row.GetOut()
-	if len(row.GetAnnouncedBy()) > 0 {
-		stream = row.GetBefore()
 	}
 	if stream == nil || len(relays) == 0 {
 		return errNoBoxes
@@ -280,14 +279,14 @@ func (s *step) tendStreams(d identity.DeviceID) error {
 	changed := false
 	for i := len(row.In) - 1; i >= 0; i-- {
 		if over := row.In[i].GetOverS(); over != 0 && s.now.Unix() > over {
-			s.boxChange(WatchBoxes{Group: inGroup(d, row.In[i].GetNumber())})
+			s.unwatch(d, row.In[i])
 			row.In = append(row.In[:i], row.In[i+1:]...)
 			changed = true
 		}
 	}
 	for _, in := range row.In {
 		if quiet(in, s.now) {
-			if err := s.watch(inGroup(d, in.GetNumber()), in); err != nil {
+			if err := s.watchStream(d, row, in); err != nil {
 				return err
 			}
 		}
@@ -300,7 +299,24 @@ func (s *step) tendStreams(d identity.DeviceID) error {
 	if due := row.GetAnswerByS(); due > s.now.Unix() {
 		s.wake(time.Unix(due, 0))
 	} else if due != 0 {
-		return s.acknowledge(d)
+		if err := s.acknowledge(d); err != nil {
+			return err
+		}
+		if row, err = s.streams(d); err != nil {
+			return err
+		}
+	}
+	out := row.GetOut()
+	if !out.GetRelaysSet() || len(row.GetAnnouncedBy()) > 0 {
+		return nil
+	}
+	own, err := s.ownRelays()
+	if err != nil {
+		return err
+	}
+	// It could not be told when they changed: there was no session, or a block.
+	if !slices.Equal(out.GetRelays(), own) {
+		return s.renewStream(d)
 	}
 	return nil
 }
@@ -338,8 +354,10 @@ func (s *step) acknowledge(d identity.DeviceID) error {
 		return s.saveStreams(d, row)
 	}
 	before := len(s.up.Outgoing)
-	if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Nothing: true}, wire.MessageID{}); err != nil {
-		return err
+	for range 1 + max(len(row.GetOpened())-1, 0)/wire.MaxOpened {
+		if err := s.sealTo(d, &wire.Content{ID: newMessageID(), SentAt: s.now, Nothing: true}, wire.MessageID{}); err != nil {
+			return err
+		}
 	}
 	// It is not acknowledged itself, so it does not stay in the outbox.
 	made := len(s.up.Outgoing)

@@ -54,14 +54,11 @@ func (s *step) watchOrNot(d identity.DeviceID, watch bool) error {
 		return err
 	}
 	if watch {
-		relays, err := s.circle(row.GetRelays())
-		if err != nil {
-			return err
-		}
-		return s.watchAll(d, row, relays)
+		s.wake(s.now) // for what was put off
+		return s.watchAll(d, row)
 	}
 	for _, in := range row.GetIn() {
-		s.boxChange(WatchBoxes{Group: inGroup(d, in.GetNumber())})
+		s.unwatch(d, in)
 	}
 	return nil
 }

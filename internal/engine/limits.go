@@ -63,6 +63,9 @@ const (
 	// for its acknowledgement to leave, unless something else is said before.
 	AnswerLeast = time.Minute
 	AnswerMost  = 30 * time.Minute
+	// MaxUnsaid is how many envelopes of a device that came by boxes wait to be
+	// acknowledged; what is beyond it comes again when its boxes have expired.
+	MaxUnsaid = 2 * MaxStreamBoxes
 	// MaxDeposits is how many files are left with relays for a device, and by one for
 	// this device.
 	MaxDeposits = 256

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"kith/box"
+	"kith/internal/chat"
 	"kith/internal/engine/statepb"
 	"kith/internal/wire"
 )
@@ -62,6 +63,8 @@ func (s *step) useRelays(links []string) error {
 	if err != nil {
 		return err
 	}
+	// Who is blocked is told when that ends.
+	contacts = slices.DeleteFunc(contacts, func(c chat.Contact) bool { return c.Blocked })
 	for _, c := range contacts {
 		if err := s.renewStream(c.Device); err != nil && !errors.Is(err, ErrRefused) {
 			return err

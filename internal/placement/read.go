@@ -42,6 +42,9 @@ func (m *Machine) free(now time.Time, w *watch, id box.RelayID) bool {
 }
 
 func (m *Machine) setWatch(now time.Time, in Watch) []Effect {
+	if m.groups[in.Of] == nil && len(in.Boxes) == 0 {
+		return nil
+	}
 	g := m.group(in.Of)
 	if len(in.Boxes) == 0 {
 		g.head, g.ahead = nil, nil

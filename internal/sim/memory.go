@@ -104,6 +104,12 @@ func (m *memory) OutboxFor(d identity.DeviceID) ([]wire.EnvelopeID, error) {
 	return ids, nil
 }
 
+// outboxTo counts what waits for a device.
+func (m *memory) outboxTo(d *Device) int {
+	ids, _ := m.OutboxFor(d.Self.Device.ID())
+	return len(ids)
+}
+
 func (m *memory) Outbox(id wire.EnvelopeID) (wire.Outgoing, bool, error) {
 	i := slices.IndexFunc(m.outbox, func(o wire.Outgoing) bool { return o.ID == id })
 	if i < 0 {

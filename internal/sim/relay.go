@@ -351,3 +351,17 @@ func (d *Device) forget(ids []wire.EnvelopeID) {
 		delete(d.boxesOf, id)
 	}
 }
+
+// watched gives the boxes that a device looks for, those of the latest stream first.
+func (d *Device) watched() (all [][32]byte) {
+	changes, err := engine.BoxesNow(d.mem, d.now())
+	if err != nil {
+		panic(err)
+	}
+	for _, c := range changes {
+		if w, ok := c.(engine.WatchBoxes); ok {
+			all = append(all, w.Boxes...)
+		}
+	}
+	return all
+}

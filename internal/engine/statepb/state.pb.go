@@ -457,7 +457,11 @@ type Streams struct {
 	// Boxes found taken on day.
 	Taken uint32 `protobuf:"varint,12,opt,name=taken,proto3" json:"taken,omitempty"`
 	// Until when relays are not asked again for what the other says is missing.
-	AgainS        int64 `protobuf:"varint,13,opt,name=again_s,json=againS,proto3" json:"again_s,omitempty"`
+	AgainS int64 `protobuf:"varint,13,opt,name=again_s,json=againS,proto3" json:"again_s,omitempty"`
+	// The relays of this device that the other is known to have been told of, as links;
+	// unless known_set those in use.
+	Known         []string `protobuf:"bytes,14,rep,name=known,proto3" json:"known,omitempty"`
+	KnownSet      bool     `protobuf:"varint,15,opt,name=known_set,json=knownSet,proto3" json:"known_set,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -583,13 +587,31 @@ func (x *Streams) GetAgainS() int64 {
 	return 0
 }
 
+func (x *Streams) GetKnown() []string {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
+func (x *Streams) GetKnownSet() bool {
+	if x != nil {
+		return x.KnownSet
+	}
+	return false
+}
+
 type Stream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Chain []byte                 `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
 	MadeS int64                  `protobuf:"varint,2,opt,name=made_s,json=madeS,proto3" json:"made_s,omitempty"`
 	Used  uint32                 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
 	// The pair's secret for rendezvous.
-	Pair          []byte `protobuf:"bytes,4,opt,name=pair,proto3" json:"pair,omitempty"`
+	Pair []byte `protobuf:"bytes,4,opt,name=pair,proto3" json:"pair,omitempty"`
+	// The relays of this device that the other was told of with it, as links; unless
+	// relays_set those in use.
+	Relays        []string `protobuf:"bytes,5,rep,name=relays,proto3" json:"relays,omitempty"`
+	RelaysSet     bool     `protobuf:"varint,6,opt,name=relays_set,json=relaysSet,proto3" json:"relays_set,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -652,6 +674,20 @@ func (x *Stream) GetPair() []byte {
 	return nil
 }
 
+func (x *Stream) GetRelays() []string {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+func (x *Stream) GetRelaysSet() bool {
+	if x != nil {
+		return x.RelaysSet
+	}
+	return false
+}
+
 type Inbound struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reader []byte                 `protobuf:"bytes,1,opt,name=reader,proto3" json:"reader,omitempty"`
@@ -672,8 +708,12 @@ type Inbound struct {
 	// The pair's secret for rendezvous; none of an invite's.
 	Pair []byte `protobuf:"bytes,9,opt,name=pair,proto3" json:"pair,omitempty"`
 	// The box that was last found with something that does not open, and how often.
-	Wrong         []byte `protobuf:"bytes,14,opt,name=wrong,proto3" json:"wrong,omitempty"`
-	Wrongs        uint32 `protobuf:"varint,15,opt,name=wrongs,proto3" json:"wrongs,omitempty"`
+	Wrong  []byte `protobuf:"bytes,14,opt,name=wrong,proto3" json:"wrong,omitempty"`
+	Wrongs uint32 `protobuf:"varint,15,opt,name=wrongs,proto3" json:"wrongs,omitempty"`
+	// The relays of the other that it told of with this stream, as links; unless
+	// relays_set those it told of last.
+	Relays        []string `protobuf:"bytes,16,rep,name=relays,proto3" json:"relays,omitempty"`
+	RelaysSet     bool     `protobuf:"varint,17,opt,name=relays_set,json=relaysSet,proto3" json:"relays_set,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -783,6 +823,20 @@ func (x *Inbound) GetWrongs() uint32 {
 		return x.Wrongs
 	}
 	return 0
+}
+
+func (x *Inbound) GetRelays() []string {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+func (x *Inbound) GetRelaysSet() bool {
+	if x != nil {
+		return x.RelaysSet
+	}
+	return false
 }
 
 type Part struct {
@@ -1558,7 +1612,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x03out\x18\b \x01(\v2\x15.kith.state.v1.StreamR\x03out\x12&\n" +
 	"\x02in\x18\t \x01(\v2\x16.kith.state.v1.InboundR\x02in\x12\x16\n" +
 	"\x06relays\x18\n" +
-	" \x03(\tR\x06relays\"\x81\x03\n" +
+	" \x03(\tR\x06relays\"\xb4\x03\n" +
 	"\aStreams\x12'\n" +
 	"\x03out\x18\x01 \x01(\v2\x15.kith.state.v1.StreamR\x03out\x12-\n" +
 	"\x06before\x18\x02 \x01(\v2\x15.kith.state.v1.StreamR\x06before\x12!\n" +
@@ -1573,12 +1627,17 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	" \x01(\rR\aanswers\x12\x14\n" +
 	"\x05heard\x18\v \x01(\x04R\x05heard\x12\x14\n" +
 	"\x05taken\x18\f \x01(\rR\x05taken\x12\x17\n" +
-	"\aagain_s\x18\r \x01(\x03R\x06againS\"]\n" +
+	"\aagain_s\x18\r \x01(\x03R\x06againS\x12\x14\n" +
+	"\x05known\x18\x0e \x03(\tR\x05known\x12\x1b\n" +
+	"\tknown_set\x18\x0f \x01(\bR\bknownSet\"\x94\x01\n" +
 	"\x06Stream\x12\x14\n" +
 	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x15\n" +
 	"\x06made_s\x18\x02 \x01(\x03R\x05madeS\x12\x12\n" +
 	"\x04used\x18\x03 \x01(\rR\x04used\x12\x12\n" +
-	"\x04pair\x18\x04 \x01(\fR\x04pair\"\x98\x02\n" +
+	"\x04pair\x18\x04 \x01(\fR\x04pair\x12\x16\n" +
+	"\x06relays\x18\x05 \x03(\tR\x06relays\x12\x1d\n" +
+	"\n" +
+	"relays_set\x18\x06 \x01(\bR\trelaysSet\"\xcf\x02\n" +
 	"\aInbound\x12\x16\n" +
 	"\x06reader\x18\x01 \x01(\fR\x06reader\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x15\n" +
@@ -1590,7 +1649,10 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\aquiet_s\x18\b \x01(\x03R\x06quietS\x12\x12\n" +
 	"\x04pair\x18\t \x01(\fR\x04pair\x12\x14\n" +
 	"\x05wrong\x18\x0e \x01(\fR\x05wrong\x12\x16\n" +
-	"\x06wrongs\x18\x0f \x01(\rR\x06wrongs\"6\n" +
+	"\x06wrongs\x18\x0f \x01(\rR\x06wrongs\x12\x16\n" +
+	"\x06relays\x18\x10 \x03(\tR\x06relays\x12\x1d\n" +
+	"\n" +
+	"relays_set\x18\x11 \x01(\bR\trelaysSet\"6\n" +
 	"\x04Part\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"6\n" +
