@@ -6,8 +6,9 @@ const (
 	// may use.
 	CellSize = 4096
 	Capacity = CellSize - nonceSize - tagSize - lengthSize
-	// MaxParts is how many boxes one message may take.
-	MaxParts = 8
+	// MaxParts is how many boxes one message may take: as many as the largest does that
+	// devices exchange.
+	MaxParts = 36
 	// MaxMessage is the largest message in bytes.
 	MaxMessage = MaxParts * (Capacity - partHeader)
 	// Window is how far a reader looks beyond the first box it misses.

@@ -30,7 +30,7 @@ func TestLimits_part(t *testing.T) {
 }
 
 func TestLimits_message(t *testing.T) {
-	if box.MaxMessage != 32416 || box.MaxParts != 8 {
+	if box.MaxMessage != 145872 || box.MaxParts != 36 {
 		t.Errorf("%d bytes in %d parts", box.MaxMessage, box.MaxParts)
 	}
 	for n, ok := range map[int]bool{0: false, 1: true, box.MaxMessage: true, box.MaxMessage + 1: false} {

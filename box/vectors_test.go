@@ -440,10 +440,10 @@ func (s *scribe) links() {
 		ids = append(ids, ones(i))
 	}
 	s.add("order", "of eight relays", "ok", "box", hex.EncodeToString(p.Box[:]), "relays", strings.Join(ids, " "))
-	for _, n := range []int{1, 4052, 4053, 32416} {
+	for _, n := range []int{1, 4052, 4053, 145872} {
 		s.add("message", fmt.Sprint(n), "ok", "bytes", fmt.Sprint(n), "of", "61")
 	}
-	for _, n := range []int{0, 32417} {
+	for _, n := range []int{0, 145873} {
 		s.add("message", fmt.Sprint(n), "limit", "bytes", fmt.Sprint(n), "of", "61")
 	}
 }

@@ -45,8 +45,8 @@ const (
 	StreamGrace = 24 * time.Hour
 	StreamRest  = (box.DefaultLife + 3) * 24 * time.Hour
 	// MaxParts is how many parts of envelopes that are not complete are kept for
-	// each stream.
-	MaxParts = 4 * 8
+	// each stream: those of two, since no more than a window lies behind what is missing.
+	MaxParts = 2 * box.MaxParts
 	// MaxAnswers is how many answers that nobody acknowledges go into boxes for a
 	// device and day.
 	MaxAnswers = 64

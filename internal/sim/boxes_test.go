@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"kith/box"
 	"kith/internal/chat"
 	"kith/internal/engine"
+	"kith/internal/wire"
 )
 
 // withRelays is a calm world in which two people are contacts, with relays that one
@@ -33,14 +35,14 @@ func state(t *testing.T, d *Device, with *Device, text string) chat.Message {
 			return m
 		}
 	}
-	t.Fatalf("%s has no message %q", d.Name, text)
+	t.Fatalf("%s has no message %.30q", d.Name, text)
 	return chat.Message{}
 }
 
 func wantState(t *testing.T, d, with *Device, text string, want chat.State, on, of int) {
 	t.Helper()
 	if m := state(t, d, with, text); m.State != want || m.BoxedOn != on || m.BoxedOf != of {
-		t.Errorf("%q is %v, boxed on %d of %d; want %v, %d of %d", text, m.State, m.BoxedOn, m.BoxedOf, want, on, of)
+		t.Errorf("%.30q is %v, boxed on %d of %d; want %v, %d of %d", text, m.State, m.BoxedOn, m.BoxedOf, want, on, of)
 	}
 }
 
@@ -456,4 +458,35 @@ func TestBoxing_BG04_bothChangeTheirRelays(t *testing.T) {
 	say(t, bob, alice, "here I am")
 	w.Advance(2 * time.Hour)
 	check(t, alice, bob, 2, 2)
+}
+
+// TestBoxing_BG05_everyMessageFits: the longest text there may be goes by boxes like
+// any other, and so does whatever fills each size that contents are padded to.
+func TestBoxing_BG05_everyMessageFits(t *testing.T) {
+	w, alice, bob, relays := withRelays(t, 4)
+	w.Cut(alice, bob)
+	bob.Switch(false)
+	var texts []string
+	for _, n := range []int{15 << 10, 17 << 10, 31 << 10, 33 << 10, wire.MaxText} {
+		texts = append(texts, strings.Repeat("x", n))
+		say(t, alice, bob, texts[len(texts)-1])
+	}
+	w.Advance(10 * time.Minute)
+	for _, text := range texts {
+		wantState(t, alice, bob, text, chat.Boxed, 4, 4)
+	}
+	alice.Switch(false)
+	relays[0].Lose()
+	bob.Switch(true)
+	w.Advance(time.Minute)
+	for _, text := range texts {
+		state(t, bob, alice, text)
+	}
+	w.Advance(time.Hour)
+	alice.Switch(true)
+	w.Advance(time.Hour)
+	check(t, alice, bob, 1+len(texts), 1)
+	if most := 128<<10 + 8<<10; box.MaxMessage < most {
+		t.Errorf("a content padded to 128 KiB may take %d bytes sealed, and %d is the most for boxes", most, box.MaxMessage)
+	}
 }
