@@ -200,7 +200,11 @@ func runMixed(t *testing.T, seed uint64) {
 		switch n := w.rng.IntN(24); {
 		case n < 8 && !d.Off:
 			for range 1 + w.rng.IntN(4) {
-				say(t, d, other, fmt.Sprintf("%s %d", d.Name, sent[i]))
+				text := fmt.Sprintf("%s %d", d.Name, sent[i])
+				if w.rng.IntN(8) == 0 { // of several boxes
+					text += strings.Repeat(".", w.rng.IntN(wire.MaxText/2))
+				}
+				say(t, d, other, text)
 				sent[i]++
 				w.Advance(time.Duration(w.rng.IntN(4)) * time.Second)
 			}
