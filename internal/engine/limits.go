@@ -44,6 +44,9 @@ const (
 	MaxStreams  = 6
 	StreamGrace = 24 * time.Hour
 	StreamRest  = (box.DefaultLife + 3) * 24 * time.Hour
+	// MaxBoxed is how large a content may be, before padding, to go into boxes for
+	// certain; a larger one waits for a link.
+	MaxBoxed = 28<<10 - 1
 	// MaxParts is how many parts of envelopes that are not complete are kept for
 	// each stream.
 	MaxParts = 4 * 8

@@ -34,11 +34,12 @@ func (s *step) send(in Send) error {
 		Lamport: min(conv.Lamport+1, wire.MaxLamport), SentAt: s.now.Truncate(1e6).UTC(), Text: in.Text, State: chat.Queued,
 		ReplyTo: in.ReplyTo,
 	}
-	for _, a := range fitPreviews(in.Media) {
-		m.Media = append(m.Media, chat.Media{Attachment: a, Stored: true})
+	content, size := fitted(&m, in.Media, wire.MaxPreviews)
+	if over := size - MaxBoxed; over > 0 {
+		// Rather without thumbnails than not before both are online.
+		content, size = fitted(&m, in.Media, max(previewsIn(m.Media)-over, 0))
 	}
-	content := messageContent(&m)
-	if _, err := content.AppendBinary(nil); err != nil {
+	if size < 0 {
 		return badMessage(in)
 	}
 	s.event(chat.MessageAdded{Message: m})
@@ -46,11 +47,34 @@ func (s *step) send(in Send) error {
 	return s.say(in.To, row, content)
 }
 
+// fitted gives a message files, with as much of their previews as there is room for,
+// and returns its content and the size of that, -1 if it cannot be sent.
+func fitted(m *chat.Message, files []wire.Attachment, room int) (*wire.Content, int) {
+	m.Media = nil
+	for _, a := range fitPreviews(files, room) {
+		m.Media = append(m.Media, chat.Media{Attachment: a, Stored: true})
+	}
+	c := messageContent(m)
+	b, err := c.AppendBinary(nil)
+	if err != nil {
+		return c, -1
+	}
+	return c, len(b)
+}
+
+func previewsIn(files []chat.Media) (n int) {
+	for _, f := range files {
+		if f.Preview != nil {
+			n += f.Preview.Len()
+		}
+	}
+	return n
+}
+
 // fitPreviews takes thumbnails, then previews, away from the last files of a
 // message until what is left has room in it.
-func fitPreviews(files []wire.Attachment) []wire.Attachment {
+func fitPreviews(files []wire.Attachment, room int) []wire.Attachment {
 	files = slices.Clone(files)
-	room := wire.MaxPreviews
 	for _, a := range files {
 		if a.Preview != nil {
 			room -= a.Preview.Len() - len(a.Preview.Thumbnail)

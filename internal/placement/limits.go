@@ -12,11 +12,13 @@ const (
 	// MaxRank is how far down the ranking a box may lie.
 	MaxRank = 2 * Replicas
 	// RepairEvery is how often relays are asked again whether they still hold what
-	// is not acknowledged, spread by a fifth either way.
-	RepairEvery = 2 * time.Hour
+	// is not acknowledged, spread by a fifth either way. While [Enough] hold it each
+	// time, and none had lost it, the time doubles up to RepairRarely.
+	RepairEvery  = 2 * time.Hour
+	RepairRarely = 12 * time.Hour
 	// WaitLeast and WaitMost bound how long a relay is asked to wait for a box to
 	// be written; the time is drawn anew for each request.
-	WaitLeast = 45 * time.Minute
+	WaitLeast = 50 * time.Minute
 	WaitMost  = 60 * time.Minute
 	// FurtherLeast and FurtherMost bound it for a relay further down, which is asked
 	// while none of the nearest answers.
@@ -28,7 +30,7 @@ const (
 	LookEvery = 6 * time.Hour
 	// LookRarely is how often a stream is looked at in which nothing more is expected,
 	// after it was LooksOften times in vain.
-	LookRarely = 12 * time.Hour
+	LookRarely = 18 * time.Hour
 	LooksOften = 4
 	// DeleteLeast and DeleteMost bound how long after it was read a box is deleted.
 	DeleteLeast = 5 * time.Minute

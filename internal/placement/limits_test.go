@@ -108,8 +108,8 @@ func TestLimits_deletionsAreAskedLater(t *testing.T) {
 }
 
 func TestLimits_values(t *testing.T) {
-	if placement.Replicas != 4 || placement.Enough != 3 || placement.MaxRank != 8 || placement.RepairEvery != 2*time.Hour ||
-		placement.WaitLeast != 45*time.Minute || placement.WaitMost != time.Hour || placement.WaitMost > box.MaxWait*time.Second ||
+	if placement.Replicas != 4 || placement.Enough != 3 || placement.MaxRank != 8 || placement.RepairEvery != 2*time.Hour || placement.RepairRarely != 12*time.Hour ||
+		placement.WaitLeast != 50*time.Minute || placement.WaitMost != time.Hour || placement.WaitMost > box.MaxWait*time.Second ||
 		placement.LookEvery != 6*time.Hour || placement.DeleteLeast != 5*time.Minute || placement.DeleteMost != time.Hour ||
 		placement.DeleteTries != 3 || placement.BackoffFirst != time.Second || placement.BackoffMost != 5*time.Minute ||
 		placement.MaxEffort != 4096 || placement.MaxEffort > box.MaxEffort || placement.MaxAsked != 32 {

@@ -16,13 +16,16 @@ type cell struct {
 	copies map[box.RelayID]*copyAt
 	most   int       // relays of near that said they hold it, ever
 	again  time.Time // when all are asked anew
-	over   bool      // gone, taken or forgotten: nothing more to do
+	pause  time.Duration
+	lost   bool // a relay that held it did not since the last round
+	over   bool // gone, taken or forgotten: nothing more to do
 }
 
 // copyAt is what is known of a cell at one relay.
 type copyAt struct {
 	asked  bool   // a request is open
 	held   bool   // it said so since the last round
+	before bool   // it said so ever
 	no     bool   // it would not take it since the last round
 	effort uint32 // it wants
 }
@@ -40,16 +43,27 @@ func (m *Machine) write(now time.Time, in Write) []Effect {
 	g := m.group(in.Of)
 	var effects []Effect
 	for _, c := range in.Cells {
-		if m.cells[c.Box] != nil {
+		if old := m.cells[c.Box]; old != nil {
+			if !bytes.Equal(old.Put, c.Put) {
+				old.anew(now, c, m.spread(RepairEvery))
+				effects = append(effects, m.place(now, old)...)
+			}
 			continue
 		}
-		x := &cell{Cell: c, of: in.Of, near: ranked(g, c.Box), copies: map[box.RelayID]*copyAt{}, again: now.Add(m.spread(RepairEvery))}
+		x := &cell{Cell: c, of: in.Of, near: ranked(g, c.Box), copies: map[box.RelayID]*copyAt{}, pause: RepairEvery, again: now.Add(m.spread(RepairEvery))}
 		m.cells[c.Box] = x
 		i, _ := m.find(c.Box)
 		m.order = slices.Insert(m.order, i, x)
 		effects = append(effects, m.place(now, x)...)
 	}
 	return effects
+}
+
+// anew takes what a box is to hold instead of what it held, which has expired
+// everywhere. Answers that come to requests of before count for nothing.
+func (c *cell) anew(now time.Time, x Cell, pause time.Duration) {
+	c.Put, c.copies, c.most = x.Put, map[box.RelayID]*copyAt{}, 0
+	c.pause, c.lost, c.again = RepairEvery, false, now.Add(pause)
 }
 
 func (m *Machine) again(now time.Time, in Again) []Effect {
@@ -85,10 +99,15 @@ func (m *Machine) find(b Box) (int, bool) {
 // missing.
 func (m *Machine) round(now time.Time, c *cell) []Effect {
 	if !c.again.After(now) {
+		if c.lost || c.on() < Enough {
+			c.pause = RepairEvery
+		} else {
+			c.pause = min(2*c.pause, RepairRarely)
+		}
 		for _, x := range c.copies {
 			x.held, x.no = false, false
 		}
-		c.again = now.Add(m.spread(RepairEvery))
+		c.lost, c.again = false, now.Add(m.spread(c.pause))
 	}
 	return m.place(now, c)
 }
@@ -126,8 +145,17 @@ func (m *Machine) put(now time.Time, a *asked, in Answered) []Effect {
 	if c.over {
 		return nil
 	}
+	if !bytes.Equal(a.Body, c.Put) {
+		return m.place(now, c)
+	}
 	switch in.Status {
 	case box.OK, box.Exists:
+		if in.Status == box.OK && x.before {
+			c.lost = true
+			if at := now.Add(m.spread(RepairEvery)); at.Before(c.again) {
+				c.again = at
+			}
+		}
 		return m.holds(c, a.Relay)
 	case box.Gone:
 		c.over = true
@@ -174,16 +202,23 @@ func (m *Machine) shown(now time.Time, a *asked, in Answered) []Effect {
 // holds takes note that a relay holds a cell. Those where the other side does not
 // look do not count.
 func (m *Machine) holds(c *cell, id box.RelayID) []Effect {
-	c.copy(id).held = true
-	on, wanted := 0, min(Replicas, len(c.near))
-	for _, id := range c.near {
-		if c.copy(id).held {
-			on++
-		}
-	}
-	if on = min(on, wanted); on <= c.most {
+	x := c.copy(id)
+	x.held, x.before = true, true
+	wanted := min(Replicas, len(c.near))
+	on := min(c.on(), wanted)
+	if on <= c.most {
 		return nil
 	}
 	c.most = on
 	return []Effect{Stored{Of: c.of, Box: c.Box, On: on, Wanted: wanted}}
+}
+
+// on counts the relays that hold a cell where the other side looks.
+func (c *cell) on() (n int) {
+	for _, id := range c.near {
+		if c.copy(id).held {
+			n++
+		}
+	}
+	return n
 }

@@ -85,29 +85,39 @@ func TestPlacement_BG06_deadRelays(t *testing.T) {
 	}
 }
 
-// TestPlacement_BG06_untilForgotten: what is not acknowledged is asked for again every
-// 2 hours ± 20 %, byte for byte the same, and nothing after it was forgotten.
+// TestPlacement_BG06_untilForgotten: what is not acknowledged is asked for again after
+// 2 hours ± 20 %, then 4, 8 and every 12, byte for byte the same, two hours after a relay
+// had lost it, and nothing after it was forgotten.
 func TestPlacement_BG06_untilForgotten(t *testing.T) {
 	b := newBench(t, relays(6))
-	asks, began := b.write(1), b.now
+	asks, began, expected := b.write(1), b.now, time.Duration(0)
 	for round := 1; round <= 100; round++ {
-		for _, a := range asks {
+		for i, a := range asks {
 			if !bytes.Equal(a.Body, cellOf(1).Put) {
 				t.Fatal("another request")
 			}
-			b.answer(a, []box.Status{box.OK, box.Exists}[min(round-1, 1)])
+			s := box.Exists
+			if round == 1 || round == 50 && i == 2 {
+				s = box.OK
+			}
+			b.answer(a, s)
+		}
+		pause := min(placement.RepairEvery<<min(round-1, 10), placement.RepairRarely)
+		if round >= 50 { // that one, the next as usual, and so on
+			pause = min(placement.RepairEvery<<min(max(round-51, 0), 10), placement.RepairRarely)
 		}
 		since := b.now
-		asks = b.until(144 * time.Minute)
-		if d := b.now.Sub(since); !within(d, 96*time.Minute, 144*time.Minute) || !sameRelays(relaysOf(asks), near(1, relays(6))[:4]) {
+		asks = b.until(pause * 6 / 5)
+		expected += pause
+		if d := b.now.Sub(since); !within(d, pause*4/5, pause*6/5) || !sameRelays(relaysOf(asks), near(1, relays(6))[:4]) {
 			t.Fatalf("round %d: %d relays after %v", round, len(asks), d)
 		}
 		if len(b.told()) > 0 {
 			t.Fatalf("round %d: told %v", round, b.told())
 		}
 	}
-	if mean := b.now.Sub(began) / 100; !within(mean, 115*time.Minute, 125*time.Minute) {
-		t.Errorf("every %v on average", mean)
+	if passed := b.now.Sub(began); !within(passed, expected*19/20, expected*21/20) {
+		t.Errorf("%v instead of %v", passed, expected)
 	}
 	b.step(placement.Forget{Boxes: []placement.Box{boxOf(1), boxOf(2)}})
 	for _, a := range asks {
@@ -411,5 +421,31 @@ func TestPlacement_BG14_gone(t *testing.T) {
 	}
 	if asks := b.pass(10 * time.Hour); len(asks) > 0 || b.m.Unheld() != 0 {
 		t.Errorf("%d asked", len(asks))
+	}
+}
+
+// TestPlacement_BG06_writtenAnew: another cell in a box of ours takes the place of the
+// one before at all relays, and what is answered about that one counts for nothing.
+func TestPlacement_BG06_writtenAnew(t *testing.T) {
+	all := relays(4)
+	b := newBench(t, all)
+	old := b.write(1)
+	for _, a := range old[1:] {
+		b.answer(a, box.OK)
+	}
+	b.told()
+	fresh := cellOf(1)
+	fresh.Put = append(bytes.Clone(fresh.Put), 1)
+	asks := b.step(placement.Write{Of: group, Cells: []placement.Cell{fresh}})
+	if !sameRelays(relaysOf(asks), near(1, all)) || !bytes.Equal(asks[0].Body, fresh.Put) {
+		t.Fatalf("asked is %x", relaysOf(asks))
+	}
+	b.answer(old[0], box.OK)
+	if told := b.told(); len(told) != 0 {
+		t.Errorf("told %v of the one before", told)
+	}
+	b.answer(asks[0], box.OK)
+	if got, want := fmt.Sprint(b.told()), fmt.Sprint([]placement.Effect{placement.Stored{Of: group, Box: boxOf(1), On: 1, Wanted: 4}}); got != want {
+		t.Errorf("told %s, want %s", got, want)
 	}
 }

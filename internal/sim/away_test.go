@@ -12,6 +12,8 @@ import (
 	"kith/internal/chat"
 	"kith/internal/engine"
 	"kith/internal/engine/statepb"
+	"kith/internal/wire"
+	"kith/media"
 )
 
 // TestBoxing_BG02_manyStreamsToldOfAtOnce: somebody who adds relays one by one while
@@ -167,4 +169,38 @@ func TestBoxing_BG10_whatIsToBeAcknowledgedIsBounded(t *testing.T) {
 	if s := state(t, alice, bob, "one more").State; s != chat.Fetched {
 		t.Errorf("one more is %v", s)
 	}
+}
+
+// TestBoxing_BG05_largeMessages: the largest text that is certain to go into boxes does,
+// an album of pictures goes with fewer thumbnails, and a text beyond waits for a link.
+func TestBoxing_BG05_largeMessages(t *testing.T) {
+	w, alice, bob, _ := withRelays(t, 4)
+	w.Cut(alice, bob)
+	text := func(n int) string { return strings.Repeat("x", n) }
+	most := engine.MaxBoxed - 64 // what else a content of a text says is less
+	say(t, alice, bob, text(most))
+	var album []wire.Attachment
+	for i := range 12 {
+		album = append(album, wire.Attachment{Name: fmt.Sprint(i, ".jpg"), Type: "image/jpeg",
+			Pointer: &media.Pointer{Root: [32]byte{byte(i)}, Size: 1 << 20},
+			Preview: &wire.Preview{Width: 100, Height: 100, Thumbnail: make([]byte, wire.MaxThumbnail)}})
+	}
+	do(t, alice, engine.Send{To: bob.Self.Account, Text: "an album", Media: album})
+	say(t, alice, bob, text(engine.MaxBoxed+4096))
+	w.Advance(3 * time.Hour)
+	state(t, bob, alice, text(most))
+	got := state(t, bob, alice, "an album")
+	thumbnails := 0
+	for _, a := range got.Media {
+		if a.Preview != nil && len(a.Preview.Thumbnail) > 0 {
+			thumbnails++
+		}
+	}
+	if len(got.Media) != 12 || thumbnails < 5 {
+		t.Errorf("%d files, %d thumbnails", len(got.Media), thumbnails)
+	}
+	wantState(t, alice, bob, text(engine.MaxBoxed+4096), chat.Queued, 0, 0)
+	w.Join(alice, bob)
+	w.Advance(time.Hour)
+	check(t, alice, bob, 4, 1)
 }
