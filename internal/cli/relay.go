@@ -29,11 +29,11 @@ type RelayOptions struct {
 }
 
 type relayCmd struct {
-	Listen    string   `help:"Where to listen." default:"0.0.0.0:4747" placeholder:"HOST:PORT"`
+	Listen    string   `help:"Where to listen; 0.0.0.0:4747 when not given." default:"0.0.0.0:4747" placeholder:"HOST:PORT"`
 	Public    []string `help:"Address by which others reach this relay, if it is another; may be given again." placeholder:"HOST:PORT" sep:"none"`
 	Bootstrap []string `help:"Another relay to know of, as kith relay prints it; may be given again." placeholder:"MULTIADDR" sep:"none"`
 	BoxesOnly bool     `name:"boxes-only" help:"Hold boxes, but do not connect people to each other."`
-	Max       int64    `help:"The most it holds, in MiB." default:"1024" placeholder:"MIB"`
+	Max       int64    `help:"The most it holds, in MiB; 1024 when not given." default:"1024" placeholder:"MIB"`
 	LogLevel  string   `name:"log-level" help:"How much it tells of itself: error, info or debug. Nothing of it is about anybody, at any level." enum:"error,info,debug" default:"info" placeholder:"LEVEL"`
 }
 
@@ -48,7 +48,13 @@ Examples:
   kith relays add kith-relay://...       then, on each device that is to use it`
 }
 
+// maxMiB is the most a relay can be told to hold: a pebibyte.
+const maxMiB = 1 << 30
+
 func (c *relayCmd) Run(e *env) error {
+	if c.Max < 1 || c.Max > maxMiB {
+		return &Error{Text: fmt.Sprintf("a relay holds from 1 to %d MiB", maxMiB), Hint: "such as --max 1024, which is what it holds when not told", Exit: 2}
+	}
 	o := RelayOptions{Home: e.home, Listen: c.Listen, Public: c.Public, Bytes: c.Max << 20, Log: e.errOut,
 		Bootstrap: c.Bootstrap, Links: !c.BoxesOnly, Quiet: c.LogLevel == "error", Verbose: c.LogLevel == "debug"}
 	o.Ready = func(link string, bootstrap []string) {

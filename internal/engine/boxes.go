@@ -33,6 +33,10 @@ type Cell struct {
 	Expiry   uint32 // days since 1970
 	Held     int    // how many relays said that they hold it
 	Put      []byte
+	// What the box is sealed anew with when it has expired unread, and the number of
+	// the stream it is in; nil if it is not.
+	Keys   []byte
+	Stream uint64
 }
 
 // BoxRelays says on which relays the boxes of a group lie.
@@ -157,6 +161,16 @@ func deviceOfGroup(g BoxGroup) (d identity.DeviceID, number uint32, ok bool) {
 	}
 	_, err = fmt.Sscanf(n, "%d", &number)
 	return d, number, err == nil
+}
+
+// writtenTo reads the device of a group of boxes of ours.
+func writtenTo(g BoxGroup) (d identity.DeviceID, ok bool) {
+	name, ok := strings.CutPrefix(string(g), "d/")
+	if !ok {
+		return d, false
+	}
+	b, err := hex.DecodeString(name)
+	return d, err == nil && len(b) == copy(d[:], b)
 }
 
 // streams reads the streams with a device.
@@ -431,7 +445,8 @@ func (s *step) told(d identity.DeviceID, b *wire.Boxes, by wire.EnvelopeID) erro
 	if len(row.GetAnnouncedBy()) == 0 {
 		row.Before = row.GetOut()
 	}
-	row.Out = &statepb.Stream{Chain: chain, MadeS: s.now.Unix(), Pair: pairOf(b.Root, s.self.device.ID(), d), Relays: b.Relays, RelaysSet: true}
+	row.Out = &statepb.Stream{Chain: chain, MadeS: s.now.Unix(), Pair: pairOf(b.Root, s.self.device.ID(), d), Relays: b.Relays, RelaysSet: true,
+		Number: b.Number}
 	row.AnnouncedBy = by[:]
 	return s.saveStreams(d, row)
 }

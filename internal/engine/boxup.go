@@ -91,15 +91,18 @@ func (s *step) sealCells(stream *statepb.Stream, g BoxGroup, envelope []byte, li
 	expiry := box.ExpiryDay(s.now, life)
 	var cells []Cell
 	for _, p := range parts {
-		put, err := chain.Seal(p, expiry)
+		put, kept, err := chain.SealKeeping(p, expiry)
 		if err != nil {
 			return nil, errNoBoxes
 		}
-		b, err := put.MarshalBinary()
-		if err != nil {
+		c := Cell{Box: put.Box, Envelope: wire.IDOf(envelope), Group: g, Expiry: expiry, Stream: stream.GetNumber()}
+		if c.Put, err = put.MarshalBinary(); err != nil {
 			return nil, err
 		}
-		cells = append(cells, Cell{Box: put.Box, Envelope: wire.IDOf(envelope), Group: g, Expiry: expiry, Put: b})
+		if c.Keys, err = kept.MarshalBinary(); err != nil {
+			return nil, err
+		}
+		cells = append(cells, c)
 	}
 	if stream.Chain, err = chain.MarshalBinary(); err != nil {
 		return nil, err
@@ -242,16 +245,20 @@ func (s *step) answerInBox(o wire.Outgoing) error {
 	return nil
 }
 
-// tendBoxes does what time asks of boxes: expired cells go, and with them the
-// envelope goes into others; acknowledgements that are due leave; streams
-// that are over end.
+// tendBoxes does what time asks of boxes: what expired is written anew;
+// acknowledgements that are due leave; streams that are over end.
 func (s *step) tendBoxes() error {
-	today := uint32(s.now.Unix() / (24 * 3600))
-	expired, err := s.CellsExpired(today)
+	// Relays whose clocks are slow hold the cell of before for another day.
+	today := box.Day(s.now)
+	expired, err := s.CellsExpired(today - min(today, box.ClockSlack))
 	if err != nil {
 		return err
 	}
-	s.up.DropCells = append(s.up.DropCells, expired...)
+	for _, id := range expired {
+		if err := s.writeAnew(id); err != nil {
+			return err
+		}
+	}
 	keys, err := s.StateKeys(prefixStreams)
 	if err != nil {
 		return err
@@ -266,6 +273,70 @@ func (s *step) tendBoxes() error {
 		}
 	}
 	return nil
+}
+
+// writeAnew has relays hold what expired unread: in the same boxes, or the reader would
+// wait at the first of them and never find what comes after it. What is in boxes of a
+// stream that is not written to any more goes into others, as does what was read and
+// not acknowledged. Spec: boxing.md, BG-06.
+func (s *step) writeAnew(id wire.EnvelopeID) error {
+	cells, err := s.CellsFor(id)
+	if err != nil || len(cells) == 0 {
+		return err
+	}
+	d, ok := writtenTo(cells[0].Group)
+	if !ok { // an invite's end with it
+		s.up.DropCells = append(s.up.DropCells, id)
+		return nil
+	}
+	if blocked, err := s.blocked(d); err != nil || blocked {
+		return err // when that ends
+	}
+	row, err := s.streams(d)
+	if err != nil {
+		return err
+	}
+	stream, _, err := s.writing(row)
+	if err != nil {
+		return err
+	}
+	cells = slices.DeleteFunc(cells, func(c Cell) bool { return c.Held == Fetched })
+	if len(cells) > 0 && stream != nil && !slices.ContainsFunc(cells, func(c Cell) bool { return len(c.Keys) == 0 || c.Stream != stream.GetNumber() }) {
+		for _, c := range cells {
+			if err := s.sealAgain(&c); err != nil {
+				return err
+			}
+			s.up.Cells = append(s.up.Cells, c)
+		}
+		return nil
+	}
+	s.up.DropCells = append(s.up.DropCells, id)
+	o, ok, err := s.Outbox(id)
+	if err != nil || !ok {
+		return err
+	}
+	if err := s.intoBoxes(o); !errors.Is(err, errNoBoxes) {
+		return err
+	}
+	return nil
+}
+
+// sealAgain gives a cell another life.
+func (s *step) sealAgain(c *Cell) error {
+	kept, err := box.ParseWriteKey(c.Keys)
+	if err != nil {
+		return fmt.Errorf("engine: cell: %w", err)
+	}
+	put, err := box.ParsePut(c.Put)
+	if err != nil {
+		return fmt.Errorf("engine: cell: %w", err)
+	}
+	if put, err = kept.Again(put, box.ExpiryDay(s.now, box.DefaultLife)); err != nil {
+		return fmt.Errorf("engine: cell: %w", err)
+	}
+	c.Held, c.Expiry = 0, put.Expiry
+	c.Put, err = put.MarshalBinary()
+	return err
 }
 
 func (s *step) tendStreams(d identity.DeviceID) error {

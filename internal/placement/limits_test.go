@@ -108,7 +108,7 @@ func TestLimits_deletionsAreAskedLater(t *testing.T) {
 }
 
 func TestLimits_values(t *testing.T) {
-	if placement.Replicas != 4 || placement.Enough != 3 || placement.MaxRank != 8 || placement.RepairEvery != 2*time.Hour ||
+	if placement.Replicas != 4 || placement.Enough != 3 || placement.MaxRank != 8 || placement.RepairEvery != 2*time.Hour || placement.RepairRarely != 8*time.Hour || placement.LookRarely != 12*time.Hour || placement.LooksOften != 4 || placement.FurtherLeast != 4*time.Minute || placement.FurtherMost != 6*time.Minute ||
 		placement.WaitLeast != 45*time.Minute || placement.WaitMost != time.Hour || placement.WaitMost > box.MaxWait*time.Second ||
 		placement.LookEvery != 6*time.Hour || placement.DeleteLeast != 5*time.Minute || placement.DeleteMost != time.Hour ||
 		placement.DeleteTries != 3 || placement.BackoffFirst != time.Second || placement.BackoffMost != 5*time.Minute ||

@@ -24,6 +24,7 @@ type cell struct {
 type copyAt struct {
 	asked  bool   // a request is open
 	held   bool   // it said so since the last round
+	before bool   // it said so ever
 	no     bool   // it would not take it since the last round
 	effort uint32 // it wants
 }
@@ -41,7 +42,12 @@ func (m *Machine) write(now time.Time, in Write) []Effect {
 	g := m.group(in.Of)
 	var effects []Effect
 	for _, c := range in.Cells {
-		if m.cells[c.Box] != nil {
+		if old := m.cells[c.Box]; old != nil {
+			if !bytes.Equal(old.Put, c.Put) {
+				old.anew(c)
+				old.again = now.Add(m.spread(RepairEvery))
+				effects = append(effects, m.place(now, old)...)
+			}
 			continue
 		}
 		x := &cell{Cell: c, of: in.Of, near: ranked(g, c.Box), copies: map[box.RelayID]*copyAt{}, pause: RepairEvery, again: now.Add(m.spread(RepairEvery))}
@@ -51,6 +57,12 @@ func (m *Machine) write(now time.Time, in Write) []Effect {
 		effects = append(effects, m.place(now, x)...)
 	}
 	return effects
+}
+
+// anew takes what a box is to hold instead of what it held, which has expired
+// everywhere. Answers that come to requests of before count for nothing.
+func (c *cell) anew(x Cell) {
+	c.Put, c.copies, c.most, c.pause = x.Put, map[box.RelayID]*copyAt{}, 0, RepairEvery
 }
 
 func (m *Machine) again(now time.Time, in Again) []Effect {
@@ -143,8 +155,14 @@ func (m *Machine) put(now time.Time, a *asked, in Answered) []Effect {
 	if c.over {
 		return nil
 	}
+	if !bytes.Equal(a.Body, c.Put) {
+		return m.place(now, c)
+	}
 	switch in.Status {
 	case box.OK, box.Exists:
+		if in.Status == box.OK && x.before {
+			m.often(now, c) // it had lost it
+		}
 		return m.holds(c, a.Relay)
 	case box.Gone:
 		c.over = true
@@ -191,7 +209,7 @@ func (m *Machine) shown(now time.Time, a *asked, in Answered) []Effect {
 // holds takes note that a relay holds a cell. Those where the other side does not
 // look do not count.
 func (m *Machine) holds(c *cell, id box.RelayID) []Effect {
-	c.copy(id).held = true
+	c.copy(id).held, c.copy(id).before = true, true
 	on, wanted := 0, min(Replicas, len(c.near))
 	for _, id := range c.near {
 		if c.copy(id).held {

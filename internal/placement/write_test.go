@@ -136,6 +136,12 @@ func TestPlacement_BG06_untilForgotten(t *testing.T) {
 	}
 	asks = b.step(placement.Again{Boxes: []placement.Box{boxOf(1)}})
 	round(placement.RepairEvery, box.OK)
+	settled()
+	for i, a := range asks { // one of them had lost it
+		b.answer(a, []box.Status{box.OK, box.Exists}[min(i, 1)])
+	}
+	asks = nil
+	round(placement.RepairEvery, box.Exists)
 	b.step(placement.Forget{Boxes: []placement.Box{boxOf(1), boxOf(2)}})
 	for _, a := range asks {
 		if b.answer(a, box.OK); len(b.last) > 0 {
@@ -438,5 +444,31 @@ func TestPlacement_BG14_gone(t *testing.T) {
 	}
 	if asks := b.pass(10 * time.Hour); len(asks) > 0 || b.m.Unheld() != 0 {
 		t.Errorf("%d asked", len(asks))
+	}
+}
+
+// TestPlacement_BG06_writtenAnew: another cell in a box of ours takes the place of the
+// one before at all relays, and what is answered about that one counts for nothing.
+func TestPlacement_BG06_writtenAnew(t *testing.T) {
+	all := relays(4)
+	b := newBench(t, all)
+	old := b.write(1)
+	for _, a := range old[1:] {
+		b.answer(a, box.OK)
+	}
+	b.told()
+	fresh := cellOf(1)
+	fresh.Put = append(bytes.Clone(fresh.Put), 1)
+	asks := b.step(placement.Write{Of: group, Cells: []placement.Cell{fresh}})
+	if !sameRelays(relaysOf(asks), near(1, all)) || !bytes.Equal(asks[0].Body, fresh.Put) {
+		t.Fatalf("asked is %x", relaysOf(asks))
+	}
+	b.answer(old[0], box.OK)
+	if told := b.told(); len(told) != 0 {
+		t.Errorf("told %v of the one before", told)
+	}
+	b.answer(asks[0], box.OK)
+	if got, want := fmt.Sprint(b.told()), fmt.Sprint([]placement.Effect{placement.Stored{Of: group, Box: boxOf(1), On: 1, Wanted: 4}}); got != want {
+		t.Errorf("told %s, want %s", got, want)
 	}
 }

@@ -2,11 +2,42 @@ package sim
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
+	"kith/box"
 	"kith/internal/engine"
 )
+
+// TestBoxing_BG06_asleepForThreeWeeks: boxes that expired unread do not stand between
+// the reader and what was said since.
+func TestBoxing_BG06_asleepForThreeWeeks(t *testing.T) {
+	for _, n := range []int{1, 5, box.Window + 8} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			w, alice, bob, _ := withRelays(t, 5)
+			w.Cut(alice, bob)
+			bob.Switch(false)
+			for i := range n {
+				say(t, alice, bob, fmt.Sprint("you are away ", i))
+			}
+			w.Advance(21 * 24 * time.Hour)
+			say(t, alice, bob, "still away")
+			w.Advance(time.Minute)
+			alice.Switch(false)
+			bob.Switch(true)
+			w.Advance(time.Hour)
+			if got := len(bob.Timeline(alice)); got != n+3 {
+				t.Errorf("bob has %d messages", got)
+			}
+			alice.Switch(true)
+			w.Advance(3 * time.Hour)
+			check(t, alice, bob, n+2, 1)
+		})
+	}
+}
 
 // TestBoxing_BG04_relayReplaced: the only relay is given up for another while the other
 // side is away, and the two never meet.
@@ -133,4 +164,83 @@ func TestBoxing_BG04_bothChangeRelaysApart(t *testing.T) {
 	}
 	w.Advance(6 * time.Hour)
 	check(t, alice, bob, 1+n[0], 1+n[1])
+}
+
+// TestSim_boxes_longAbsences: two people who can never reach each other directly are
+// away for weeks at a time, say much and little, one part of a message is lost here
+// and there, and relays are changed. In the end everything has arrived by boxes.
+func TestSim_boxes_longAbsences(t *testing.T) {
+	first, last := uint64(1), *flagWorlds/2
+	if *flagSeed != 0 {
+		first, last = *flagSeed, *flagSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, seed)
+			runAbsences(t, seed)
+		})
+	}
+}
+
+func runAbsences(t *testing.T, seed uint64) {
+	w := New(seed)
+	skew := time.Duration(w.rng.Int64N(int64(44*time.Hour))) - 22*time.Hour
+	alice, bob := must(t)(w.AddDevice("alice", 0)), must(t)(w.AddDevice("bob", skew))
+	meet(t, w, alice, bob)
+	var relays []*Relay
+	for range 1 + w.rng.IntN(6) {
+		relays = append(relays, w.AddRelay())
+	}
+	if err := bob.UseRelays(relays...); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(time.Hour)
+	w.Cut(alice, bob)
+	w.Faults = Faults{Loss: 0.02, CrashBefore: 0.005, CrashAfter: 0.005, MaxDelay: 300 * time.Millisecond}
+	devices := [2]*Device{alice, bob}
+	var sent [2]int
+	for range 40 {
+		i := w.rng.IntN(2)
+		d, other := devices[i], devices[1-i]
+		switch n := w.rng.IntN(20); {
+		case n < 7 && !d.Off:
+			for range 1 + w.rng.IntN(1+w.rng.IntN(40)) {
+				text := fmt.Sprintf("%s %d ", d.Name, sent[i])
+				if w.rng.IntN(8) == 0 {
+					text += strings.Repeat("long ", 1+w.rng.IntN(4000))
+				}
+				say(t, d, other, text)
+				sent[i]++
+			}
+		case n < 11:
+			d.Switch(d.Off)
+		case n == 11:
+			r := relays[w.rng.IntN(len(relays))]
+			var held [][32]byte
+			for b := range r.held {
+				held = append(held, b)
+			}
+			slices.SortFunc(held, func(a, b [32]byte) int { return slices.Compare(a[:], b[:]) })
+			if len(held) > 0 {
+				delete(r.held, held[w.rng.IntN(len(held))])
+			}
+		case n == 12 && !d.Off:
+			_ = d.UseRelays(w.AddRelay())
+		case n == 13:
+			w.Advance(time.Duration(w.rng.Int64N(int64(20 * 24 * time.Hour))))
+		default:
+			w.Advance(time.Duration(w.rng.Int64N(int64(12 * time.Hour))))
+		}
+	}
+	w.Faults = Faults{MaxDelay: 50 * time.Millisecond}
+	for _, d := range devices {
+		if d.Off {
+			d.Switch(true)
+		}
+	}
+	w.Advance(3 * 24 * time.Hour)
+	say(t, alice, bob, "last")
+	say(t, bob, alice, "last")
+	w.Advance(3 * 24 * time.Hour)
+	check(t, alice, bob, sent[0]+1, sent[1]+1)
 }

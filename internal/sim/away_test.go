@@ -12,6 +12,8 @@ import (
 	"kith/internal/chat"
 	"kith/internal/engine"
 	"kith/internal/engine/statepb"
+	"kith/internal/wire"
+	"kith/media"
 )
 
 // TestBoxing_BG02_manyStreamsToldOfAtOnce: somebody who adds relays one by one while
@@ -167,4 +169,30 @@ func TestBoxing_BG10_whatIsToBeAcknowledgedIsBounded(t *testing.T) {
 	if s := state(t, alice, bob, "one more").State; s != chat.Fetched {
 		t.Errorf("one more is %v", s)
 	}
+}
+
+// TestBoxing_BG05_albumWithPreviews: pictures with as many thumbnails as one message
+// may have go by boxes.
+func TestBoxing_BG05_albumWithPreviews(t *testing.T) {
+	w, alice, bob, _ := withRelays(t, 4)
+	w.Cut(alice, bob)
+	var album []wire.Attachment
+	for i := range 12 {
+		album = append(album, wire.Attachment{Name: fmt.Sprint(i, ".jpg"), Type: "image/jpeg",
+			Pointer: &media.Pointer{Root: [32]byte{byte(i)}, Size: 1 << 20},
+			Preview: &wire.Preview{Width: 100, Height: 100, Thumbnail: make([]byte, wire.MaxThumbnail)}})
+	}
+	do(t, alice, engine.Send{To: bob.Self.Account, Text: "an album", Media: album})
+	w.Advance(3 * time.Hour)
+	got := state(t, bob, alice, "an album")
+	thumbnails := 0
+	for _, a := range got.Media {
+		if a.Preview != nil && len(a.Preview.Thumbnail) > 0 {
+			thumbnails++
+		}
+	}
+	if most := wire.MaxPreviews / wire.MaxThumbnail; len(got.Media) != 12 || thumbnails < most-1 {
+		t.Errorf("%d files, %d thumbnails of %d", len(got.Media), thumbnails, most)
+	}
+	check(t, alice, bob, 2, 1)
 }

@@ -76,6 +76,10 @@ func (r *Relay) handle(a *asking) {
 		return
 	}
 	day := box.Day(r.world.Now)
+	if day != r.swept {
+		r.Sweep()
+		r.swept = day
+	}
 	x := r.held[a.ask.Box]
 	switch a.ask.Op {
 	case placement.Put:

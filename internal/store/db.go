@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	schemaVersion = 5
+	schemaVersion = 6
 	applicationID = 0x6b697468 // "kith"
 	// pageBlock is the unit of the page encryption. A write-ahead log that a
 	// power cut left with an odd tail is cut down to it before opening: the
@@ -287,6 +287,8 @@ var migrations = []string{
 		FROM media WHERE message = messages.id), '') FROM messages`,
 	`ALTER TABLE media ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE media ADD COLUMN preview BLOB NOT NULL DEFAULT x''`,
+	`ALTER TABLE cells ADD COLUMN keys BLOB;
+	ALTER TABLE cells ADD COLUMN stream INTEGER NOT NULL DEFAULT 0`,
 }
 
 // migrate brings an older schema up to date, in one transaction.

@@ -31,7 +31,9 @@ CREATE TABLE cells (
   grp      TEXT NOT NULL,
   expiry   INTEGER NOT NULL,
   held     INTEGER NOT NULL,
-  put      BLOB NOT NULL
+  put      BLOB NOT NULL,
+  keys     BLOB,
+  stream   INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX cells_envelope ON cells (envelope);
 CREATE INDEX cells_group ON cells (grp);

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -467,8 +468,8 @@ func TestStore_ST11_closedStoreRefuses(t *testing.T) {
 	}
 }
 
-// toVersion3 takes away what versions 4 and 5 of the schema added.
-const toVersion3 = `ALTER TABLE media DROP COLUMN hold; ALTER TABLE media DROP COLUMN preview; DROP TABLE changes; DROP TABLE forgotten; DROP INDEX outbox_message; DROP TABLE search;
+// toVersion3 takes away what versions 4 to 6 of the schema added.
+const toVersion3 = `ALTER TABLE cells DROP COLUMN keys; ALTER TABLE cells DROP COLUMN stream; ALTER TABLE media DROP COLUMN hold; ALTER TABLE media DROP COLUMN preview; DROP TABLE changes; DROP TABLE forgotten; DROP INDEX outbox_message; DROP TABLE search;
 	CREATE VIRTUAL TABLE search USING fts5 (words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2");
 	INSERT INTO search (rowid, words) SELECT n, text FROM messages;
 	ALTER TABLE contacts DROP COLUMN no_receipts; ALTER TABLE contacts DROP COLUMN no_typing; ALTER TABLE contacts DROP COLUMN blocked;
@@ -540,4 +541,28 @@ func TestStore_ST13_olderSchemaIsBroughtUpToDate(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestStore_ST13_cellsKeepWhatTheyAreSealedAnewWith: keys and stream of a cell are read
+// as they were written, and a cell written again replaces the one before.
+func TestStore_ST13_cellsKeepWhatTheyAreSealedAnewWith(t *testing.T) {
+	dir := found(t)
+	db := open(t, dir)
+	c := engine.Cell{Box: [32]byte{1}, Envelope: wire.EnvelopeID{2}, Group: "d/03", Expiry: 20000, Held: 4, Put: []byte("put"), Keys: []byte("keys"), Stream: 1 << 40}
+	old := engine.Cell{Box: [32]byte{4}, Envelope: wire.EnvelopeID{2}, Group: "d/03", Expiry: 20001, Put: []byte("put")}
+	apply(t, db, &engine.Update{Cells: []engine.Cell{c, old}})
+	c.Expiry, c.Held, c.Put = 20016, 0, []byte("another")
+	apply(t, db, &engine.Update{Cells: []engine.Cell{c}})
+	db.Close()
+	db = open(t, dir)
+	db.View(func(tx *store.Tx) error {
+		all, err := tx.CellsFor(c.Envelope)
+		if err != nil || len(all) != 2 {
+			t.Fatal(len(all), err)
+		}
+		if fmt.Sprint(all[0]) != fmt.Sprint(c) || fmt.Sprint(all[1]) != fmt.Sprint(old) {
+			t.Errorf("read %v", all)
+		}
+		return nil
+	})
 }

@@ -115,8 +115,8 @@ func (tx *Tx) applyOutbox(up *engine.Update) error {
 		}
 	}
 	for _, c := range up.Cells {
-		err := tx.db.exec("INSERT OR REPLACE INTO cells (box, envelope, grp, expiry, held, put) VALUES (?, ?, ?, ?, ?, ?)",
-			c.Box[:], c.Envelope[:], string(c.Group), int64(c.Expiry), c.Held, c.Put)
+		err := tx.db.exec("INSERT OR REPLACE INTO cells (box, envelope, grp, expiry, held, put, keys, stream) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			c.Box[:], c.Envelope[:], string(c.Group), int64(c.Expiry), c.Held, c.Put, c.Keys, int64(c.Stream))
 		if err != nil {
 			return err
 		}
@@ -220,13 +220,14 @@ func (tx *Tx) OutboxAll() ([]wire.Outgoing, error) {
 	return all, err
 }
 
-const cellColumns = "SELECT box, envelope, grp, expiry, held, put FROM cells"
+const cellColumns = "SELECT box, envelope, grp, expiry, held, put, keys, stream FROM cells"
 
 func (tx *Tx) cells(sql string, args ...any) ([]engine.Cell, error) {
 	var all []engine.Cell
 	err := tx.db.run(sql, func(s *sqlite3.Stmt) error {
 		f := fixed{s: s}
-		c := engine.Cell{Group: engine.BoxGroup(s.ColumnText(2)), Expiry: uint32(s.ColumnInt64(3)), Held: s.ColumnInt(4), Put: s.ColumnBlob(5, nil)}
+		c := engine.Cell{Group: engine.BoxGroup(s.ColumnText(2)), Expiry: uint32(s.ColumnInt64(3)), Held: s.ColumnInt(4), Put: s.ColumnBlob(5, nil),
+			Keys: s.ColumnBlob(6, nil), Stream: uint64(s.ColumnInt64(7))}
 		f.bytes(0, c.Box[:])
 		f.bytes(1, c.Envelope[:])
 		all = append(all, c)

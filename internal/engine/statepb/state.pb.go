@@ -610,8 +610,10 @@ type Stream struct {
 	Pair []byte `protobuf:"bytes,4,opt,name=pair,proto3" json:"pair,omitempty"`
 	// The relays of this device that the other was told of with it, as links; unless
 	// relays_set those in use.
-	Relays        []string `protobuf:"bytes,5,rep,name=relays,proto3" json:"relays,omitempty"`
-	RelaysSet     bool     `protobuf:"varint,6,opt,name=relays_set,json=relaysSet,proto3" json:"relays_set,omitempty"`
+	Relays    []string `protobuf:"bytes,5,rep,name=relays,proto3" json:"relays,omitempty"`
+	RelaysSet bool     `protobuf:"varint,6,opt,name=relays_set,json=relaysSet,proto3" json:"relays_set,omitempty"`
+	// The number it was told of with; 0 for an invite's.
+	Number        uint64 `protobuf:"varint,7,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -686,6 +688,13 @@ func (x *Stream) GetRelaysSet() bool {
 		return x.RelaysSet
 	}
 	return false
+}
+
+func (x *Stream) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
 }
 
 type Inbound struct {
@@ -1629,7 +1638,7 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x05taken\x18\f \x01(\rR\x05taken\x12\x17\n" +
 	"\aagain_s\x18\r \x01(\x03R\x06againS\x12\x14\n" +
 	"\x05known\x18\x0e \x03(\tR\x05known\x12\x1b\n" +
-	"\tknown_set\x18\x0f \x01(\bR\bknownSet\"\x94\x01\n" +
+	"\tknown_set\x18\x0f \x01(\bR\bknownSet\"\xac\x01\n" +
 	"\x06Stream\x12\x14\n" +
 	"\x05chain\x18\x01 \x01(\fR\x05chain\x12\x15\n" +
 	"\x06made_s\x18\x02 \x01(\x03R\x05madeS\x12\x12\n" +
@@ -1637,7 +1646,8 @@ const file_internal_engine_statepb_state_proto_rawDesc = "" +
 	"\x04pair\x18\x04 \x01(\fR\x04pair\x12\x16\n" +
 	"\x06relays\x18\x05 \x03(\tR\x06relays\x12\x1d\n" +
 	"\n" +
-	"relays_set\x18\x06 \x01(\bR\trelaysSet\"\xcf\x02\n" +
+	"relays_set\x18\x06 \x01(\bR\trelaysSet\x12\x16\n" +
+	"\x06number\x18\a \x01(\x04R\x06number\"\xcf\x02\n" +
 	"\aInbound\x12\x16\n" +
 	"\x06reader\x18\x01 \x01(\fR\x06reader\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x15\n" +
