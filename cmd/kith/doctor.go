@@ -47,7 +47,7 @@ func (l local) Doctor(ctx context.Context, o cli.DoctorOptions) []cli.Finding {
 		all = append(all, checkRelay(ctx, link, reach))
 	}
 	if len(o.Relays) == 0 {
-		all = append(all, cli.Finding{Name: "relays", State: cli.Poor, Says: "none is known: messages to people who are away wait here until both are online",
+		all = append(all, cli.Finding{Name: "relays", State: cli.Poor, Says: "none of its own: messages to people who are away and use none either wait here until both are online",
 			Do: "run kith relay on a machine that is always on, or get the link of one, and: kith relays add LINK"})
 	}
 	return all

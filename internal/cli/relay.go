@@ -88,7 +88,7 @@ func (c *relaysListCmd) Run(e *env) error {
 		return e.explain(err)
 	}
 	if len(r.Msg.GetRelays()) == 0 && !e.json {
-		fmt.Fprintln(e.errOut, "no relays: messages to people who are away wait here until both are online; kith relays add LINK")
+		fmt.Fprintln(e.errOut, "no relays: messages to people who are away and use none either wait here until both are online; kith relays add LINK")
 	}
 	for _, x := range r.Msg.GetRelays() {
 		state := "not asked yet"

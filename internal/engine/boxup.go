@@ -126,7 +126,7 @@ func (s *step) boxStored(in BoxStored) error {
 	}
 	on := in.On
 	for _, x := range all {
-		if x.Box != c.Box {
+		if x.Box != c.Box && x.Held != Fetched {
 			on = min(on, x.Held)
 		}
 	}
@@ -159,8 +159,13 @@ func (s *step) messageIn(id wire.EnvelopeID) (*chat.Message, identity.AccountID,
 // of an envelope's are gone it was fetched.
 func (s *step) boxGone(in BoxGone) error {
 	c, ok, err := s.Cell(in.Box)
-	if err != nil || !ok {
+	if err != nil || !ok || c.Held == Fetched {
 		return err
+	}
+	if c.Held == 0 {
+		// No relay had it: it was written and read before this device went back to an
+		// older state.
+		return s.boxTaken(BoxTaken(in))
 	}
 	all, err := s.CellsFor(c.Envelope)
 	if err != nil {
@@ -205,18 +210,34 @@ const Fetched = -1
 // device wrote before it went back to an older state.
 func (s *step) boxTaken(in BoxTaken) error {
 	c, ok, err := s.Cell(in.Box)
-	if err != nil || !ok {
+	if err != nil || !ok || c.Held == Fetched {
 		return err
 	}
-	s.up.DropCells = append(s.up.DropCells, c.Envelope)
-	o, ok, err := s.Outbox(c.Envelope)
-	if err != nil || !ok {
+	o, waits, err := s.Outbox(c.Envelope)
+	if err != nil {
 		return err
 	}
 	// The other side knows the keys of these boxes, too, and could fill them for ever.
-	row, err := s.streams(o.To)
-	if err != nil || row.GetTaken() >= MaxTaken {
+	row := &statepb.Streams{}
+	if waits {
+		if row, err = s.streams(o.To); err != nil {
+			return err
+		}
+	}
+	all, err := s.CellsFor(c.Envelope)
+	if err != nil {
 		return err
+	}
+	again := waits && row.GetTaken() < MaxTaken
+	if !again && !slices.ContainsFunc(all, func(x Cell) bool { return x.Box != c.Box && x.Held != Fetched }) {
+		s.up.DropCells = append(s.up.DropCells, c.Envelope)
+		return nil
+	}
+	// The boxes of its other parts are written none the less, or there would be a hole.
+	c.Held = Fetched
+	s.up.Cells = append(s.up.Cells, c)
+	if !again {
+		return nil
 	}
 	row.Taken++
 	if err := s.saveStreams(o.To, row); err != nil {

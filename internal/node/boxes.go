@@ -144,17 +144,18 @@ func (n *Node) doPlacement(ctx context.Context, effects []placement.Effect, step
 
 // askRelay makes one request and posts what came of it.
 func (n *Node) askRelay(ctx context.Context, r box.Relay, a placement.Ask) {
-	within, cancel := context.WithTimeout(ctx, a.Wait+relayTimeout)
-	defer cancel()
 	in := placement.Input(placement.Failed{Tag: a.Tag})
 	defer func() { n.post(ctx, in) }()
 	q, err := request(a)
 	if err != nil || n.boxes.relays == nil {
 		return
 	}
-	if a.Effort > 0 && !n.boxes.work(within, r.ID(), q, a.Effort) {
+	// Others may be waiting for work to be done, too: that is not the relay's fault.
+	if a.Effort > 0 && !n.boxes.work(ctx, r.ID(), q, a.Effort) {
 		return
 	}
+	within, cancel := context.WithTimeout(ctx, a.Wait+relayTimeout)
+	defer cancel()
 	reply, err := n.boxes.relays.Do(within, r, q)
 	if before, asked := n.boxes.answers.Swap(r.ID(), err == nil); !asked || before != (err == nil) {
 		n.tellStanding()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kith/identity"
@@ -284,8 +285,10 @@ func (n *Node) release(ctx context.Context, now time.Time, d *decided) {
 	if len(d.up.Drop) > 0 {
 		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Drop{IDs: d.up.Drop}), nil)
 	}
-	if len(d.up.Outgoing) > 0 {
-		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Queue{Envelopes: d.up.Outgoing}), nil)
+	// What is for somebody who is blocked waits in the store.
+	out := slices.DeleteFunc(slices.Clone(d.up.Outgoing), func(o wire.Outgoing) bool { return n.isBlocked(wire.PeerOf(o.To)) })
+	if len(out) > 0 {
+		n.doDelivery(ctx, now, n.delivery.Step(now, delivery.Queue{Envelopes: out}), nil)
 	}
 	n.releaseBoxes(ctx, now, d.up)
 	if changesReach(d) {

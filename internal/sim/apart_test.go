@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"bytes"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"kith/box"
+	"kith/internal/chat"
 	"kith/internal/engine"
 )
 
@@ -243,4 +246,29 @@ func runAbsences(t *testing.T, seed uint64) {
 	say(t, bob, alice, "last")
 	w.Advance(3 * 24 * time.Hour)
 	check(t, alice, bob, sent[0]+1, sent[1]+1)
+}
+
+// TestBoxing_BG14_goneBackIsNotFetched: a device that went back to an older state writes
+// into boxes that were read and deleted before. It does not say that what it could not
+// leave there was fetched, and goes on to boxes that were never used.
+func TestBoxing_BG14_goneBackIsNotFetched(t *testing.T) {
+	w, alice, bob, _ := withRelays(t, 4)
+	w.Cut(alice, bob)
+	id := bob.Self.Device.ID()
+	row := engine.StateKey("boxes/" + hex.EncodeToString(id[:]))
+	before := bytes.Clone(alice.mem.state[row])
+	for i := range 3 {
+		say(t, alice, bob, fmt.Sprint("before ", i))
+	}
+	w.Advance(3 * time.Hour)
+	alice.mem.state[row] = before
+	alice.crash()
+	bob.Switch(false)
+	say(t, alice, bob, "after")
+	w.Advance(time.Hour)
+	wantState(t, alice, bob, "after", chat.Boxed, 4, 4)
+	alice.Switch(false)
+	bob.Switch(true)
+	w.Advance(time.Minute)
+	state(t, bob, alice, "after")
 }

@@ -346,7 +346,7 @@ func TestBoxing_BG07_nobodyHasUsWriteForEver(t *testing.T) {
 	w.Advance(time.Minute)
 	given := 0
 	for range 2 * engine.MaxTaken {
-		cells := alice.mem.someCells(func(engine.Cell) bool { return true })
+		cells := alice.mem.someCells(func(c engine.Cell) bool { return c.Held != engine.Fetched })
 		if len(cells) == 0 {
 			break
 		}
