@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -114,6 +115,12 @@ func (s *step) loadSelf() (*self, error) {
 	if ok, err := s.load(keySelf, row); err != nil || !ok {
 		return nil, fmt.Errorf("engine: no account in the store (%w)", err)
 	}
+	// Keys and signatures are the costly part, and hardly ever change.
+	if s.kept != nil && s.kept.self != nil && bytes.Equal(s.kept.secrets, row.GetSecrets()) && bytes.Equal(s.kept.list, row.GetDeviceList()) {
+		me := *s.kept.self
+		me.row = row
+		return &me, nil
+	}
 	secrets, err := identity.ParseSecrets(row.GetSecrets())
 	if err != nil {
 		return nil, fmt.Errorf("engine: row self: %w", err)
@@ -122,7 +129,11 @@ func (s *step) loadSelf() (*self, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: row self: %w", err)
 	}
-	return &self{row: row, account: list.Account, device: secrets.Device, list: list}, nil
+	me := &self{row: row, account: list.Account, device: secrets.Device, list: list}
+	if s.kept != nil {
+		s.kept.self, s.kept.secrets, s.kept.list = me, row.GetSecrets(), row.GetDeviceList()
+	}
+	return me, nil
 }
 
 // load reads a row into m and reports whether it exists.

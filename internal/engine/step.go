@@ -268,13 +268,18 @@ type Error struct {
 // Error returns the text.
 func (e *Error) Error() string { return e.Text }
 
-// Machine is the engine. Its zero value is ready.
-type Machine struct{}
+// Machine is the engine. Its zero value is ready. What it decides depends on the view
+// alone: it keeps nothing but this device's keys, read once. Not safe for concurrent
+// use.
+type Machine struct {
+	self          *self
+	secrets, list []byte // what self was read from
+}
 
 // Step decides what follows from in. It never changes v. See the package
 // documentation for its errors; on any of them the update is nil.
 func (m *Machine) Step(v View, now time.Time, in Input) (*Update, error) {
-	s := &step{View: v, now: now, up: &Update{State: map[StateKey][]byte{}}}
+	s := &step{View: v, now: now, up: &Update{State: map[StateKey][]byte{}}, kept: m}
 	if err := s.run(in); err != nil {
 		return nil, err
 	}
@@ -287,6 +292,7 @@ type step struct {
 	now  time.Time
 	up   *Update
 	self *self
+	kept *Machine // nil: nothing is kept
 	// boxed: the envelope came by boxes, so answers go there, too. silent: there was
 	// nothing in it that would want an acknowledgement of its own.
 	boxed, silent bool
