@@ -198,7 +198,9 @@ func runAbsences(t *testing.T, seed uint64) {
 	}
 	w.Advance(time.Hour)
 	w.Cut(alice, bob)
-	w.Faults = Faults{Loss: 0.02, CrashBefore: 0.005, CrashAfter: 0.005, MaxDelay: 300 * time.Millisecond}
+	// A crash in a thousand: a device that starts asks of each envelope whether it is in
+	// boxes, and is to come to the end of hundreds.
+	w.Faults = Faults{Loss: 0.02, CrashBefore: 0.0005, CrashAfter: 0.0005, MaxDelay: 300 * time.Millisecond}
 	devices := [2]*Device{alice, bob}
 	var sent [2]int
 	for range 40 {
@@ -266,4 +268,86 @@ func TestBoxing_BG14_goneBackIsNotFetched(t *testing.T) {
 	bob.Switch(true)
 	w.Advance(time.Minute)
 	state(t, bob, alice, "after")
+}
+
+// TestSim_boxes_flapping: two people whose link comes and goes within seconds, with
+// relays that come and go, too, say more than goes over it. Everything arrives once, and
+// no message is less than boxed for long after the last word.
+func TestSim_boxes_flapping(t *testing.T) {
+	first, last := uint64(1), *flagWorlds/2
+	if *flagSeed != 0 {
+		first, last = *flagSeed, *flagSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, seed)
+			runFlapping(t, seed)
+		})
+	}
+}
+
+func runFlapping(t *testing.T, seed uint64) {
+	w := New(seed)
+	alice, bob := must(t)(w.AddDevice("alice", 0)), must(t)(w.AddDevice("bob", 0))
+	meet(t, w, alice, bob)
+	var relays []*Relay
+	for range 1 + w.rng.IntN(4) {
+		relays = append(relays, w.AddRelay())
+	}
+	if err := bob.UseRelays(relays...); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(time.Hour)
+	w.Faults = Faults{Loss: 0.1, Repeat: 0.1, CrashBefore: 0.01, CrashAfter: 0.01, MaxDelay: 2 * time.Second}
+	devices := [2]*Device{alice, bob}
+	var sent [2]int
+	yes, no := true, false
+	for range 150 {
+		i := w.rng.IntN(2)
+		d, other := devices[i], devices[1-i]
+		switch n := w.rng.IntN(24); {
+		case n < 9 && !d.Off:
+			if _, err := d.Send(other, fmt.Sprintf("%s %d", d.Name, sent[i])); err == nil { // not while blocked
+				sent[i]++
+			}
+		case n < 12:
+			w.Cut(alice, bob)
+		case n < 14:
+			w.Join(alice, bob)
+		case n < 16:
+			d.Switch(d.Off)
+		case n == 16:
+			r := relays[w.rng.IntN(len(relays))]
+			r.Down = !r.Down
+		case n == 17 && !d.Off:
+			block := &yes
+			if w.rng.IntN(3) > 0 {
+				block = &no
+			}
+			do(t, d, engine.Configure{Account: other.Self.Account, Blocked: block})
+		case n == 18 && !d.Off:
+			_ = d.UseRelays(w.AddRelay())
+		case n == 19 && !d.Off:
+			if all, err := engine.RelaysOf(d.mem); err == nil && len(all) > 1 {
+				do(t, d, engine.RemoveRelay{Relay: all[w.rng.IntN(len(all))].ID()})
+			}
+		case n == 20:
+			w.Advance(time.Duration(w.rng.Int64N(int64(12 * time.Hour))))
+		default:
+			w.Advance(time.Duration(w.rng.Int64N(int64(5 * time.Second))))
+		}
+	}
+	w.Faults = Faults{MaxDelay: 50 * time.Millisecond}
+	for _, r := range w.relays {
+		r.Down = false
+	}
+	w.Cut(alice, bob)
+	for i, d := range devices {
+		if d.Off {
+			d.Switch(true)
+		}
+		do(t, d, engine.Configure{Account: devices[1-i].Self.Account, Blocked: &no})
+	}
+	w.Advance(4 * 24 * time.Hour)
+	check(t, alice, bob, sent[0], sent[1])
 }
