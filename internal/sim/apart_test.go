@@ -168,6 +168,31 @@ func TestBoxing_BG04_bothChangeRelaysApart(t *testing.T) {
 	check(t, alice, bob, 1+n[0], 1+n[1])
 }
 
+// TestBoxing_BG13_inviteForAMonth: what is behind an invite is there for as long as the
+// invite is good, which is longer than relays keep anything.
+func TestBoxing_BG13_inviteForAMonth(t *testing.T) {
+	w, d := people(t, "alice", "bob")
+	alice, bob := d[0], d[1]
+	w.Cut(alice, bob)
+	if err := alice.UseRelays(w.AddRelay(), w.AddRelay()); err != nil {
+		t.Fatal(err)
+	}
+	inv := invite(t, alice, engine.MaxInviteLife)
+	w.Advance(25 * 24 * time.Hour)
+	alice.Switch(false)
+	add(t, bob, inv)
+	say(t, bob, alice, "at last")
+	w.Advance(time.Minute)
+	bob.Switch(false)
+	alice.Switch(true)
+	w.Advance(time.Minute)
+	state(t, alice, bob, "at last")
+	w.Advance(12 * 24 * time.Hour) // and nothing is left of the invite
+	if left := alice.mem.someCells(func(c engine.Cell) bool { return c.Group[0] == 'i' }); len(left) > 0 {
+		t.Errorf("%d cells of the invite are left", len(left))
+	}
+}
+
 // TestSim_boxes_longAbsences: two people who can never reach each other directly are
 // away for weeks at a time, say much and little, one part of a message is lost here
 // and there, and relays are changed. In the end everything has arrived by boxes.
