@@ -158,7 +158,7 @@ func (s *step) boxGone(in BoxGone) error {
 	if c.Held == 0 {
 		// No relay had it: it was written and read before this device went back to an
 		// older state.
-		return s.boxTaken(BoxTaken(in))
+		return s.boxTaken(BoxTaken{Box: in.Box})
 	}
 	all, err := s.CellsFor(c.Envelope)
 	if err != nil {
@@ -203,7 +203,7 @@ const Fetched = -1
 // device wrote before it went back to an older state.
 func (s *step) boxTaken(in BoxTaken) error {
 	c, ok, err := s.Cell(in.Box)
-	if err != nil || !ok || c.Held == Fetched {
+	if err != nil || !ok || c.Held == Fetched || sealedBefore(&c, &in) {
 		return err
 	}
 	o, waits, err := s.Outbox(c.Envelope)
@@ -240,6 +240,17 @@ func (s *step) boxTaken(in BoxTaken) error {
 		return err
 	}
 	return nil
+}
+
+// sealedBefore reports whether what a relay shows holds the same as the cell it did not
+// take for it: that was sealed anew, and this is what it was before.
+func sealedBefore(c *Cell, in *BoxTaken) bool {
+	kept, err := box.ParseWriteKey(c.Keys)
+	if err != nil || in.Cell == nil {
+		return false
+	}
+	put, err := box.ParsePut(c.Put)
+	return err == nil && kept.Same(put, &box.Put{Box: in.Box, Expiry: in.Expiry, Cell: in.Cell})
 }
 
 // answerInBox puts an answer that nobody acknowledges into boxes: it is there

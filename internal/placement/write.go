@@ -151,10 +151,7 @@ func (m *Machine) put(now time.Time, a *asked, in Answered) []Effect {
 	switch in.Status {
 	case box.OK, box.Exists:
 		if in.Status == box.OK && x.before {
-			c.lost = true
-			if at := now.Add(m.spread(RepairEvery)); at.Before(c.again) {
-				c.again = at
-			}
+			m.forgot(now, a.Relay)
 		}
 		return m.holds(c, a.Relay)
 	case box.Gone:
@@ -192,8 +189,9 @@ func (m *Machine) shown(now time.Time, a *asked, in Answered) []Effect {
 		if err == nil && ours.Expiry == in.Expiry && bytes.Equal(ours.Cell, in.Cell) {
 			return m.holds(c, a.Relay)
 		}
-		c.over = true
-		return []Effect{Taken{Of: c.of, Box: c.Box}}
+		// Whether it is to be written elsewhere is the caller's to say, who can open it.
+		c.copy(a.Relay).no = true
+		return append([]Effect{Taken{Of: c.of, Box: c.Box, Expiry: in.Expiry, Cell: in.Cell}}, m.place(now, c)...)
 	}
 	c.copy(a.Relay).no = true
 	return m.place(now, c)
@@ -221,4 +219,17 @@ func (c *cell) on() (n int) {
 		}
 	}
 	return n
+}
+
+// forgot takes note that a relay lost what it held: it is asked about the rest soon.
+func (m *Machine) forgot(now time.Time, id box.RelayID) {
+	for _, c := range m.order {
+		if x := c.copies[id]; x == nil || !x.before {
+			continue
+		}
+		c.lost = true
+		if at := now.Add(m.spread(RepairEvery)); at.Before(c.again) {
+			c.again = at
+		}
+	}
 }

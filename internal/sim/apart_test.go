@@ -41,6 +41,30 @@ func TestBoxing_BG06_asleepForThreeWeeks(t *testing.T) {
 	}
 }
 
+// TestBoxing_BG07_relayKeepsWhatExpired: a relay whose clock is days late, and that shows
+// what expired, does not make us believe that a box which was sealed anew is taken: when
+// the relay has let go of what it held, that goes into the same box.
+func TestBoxing_BG07_relayKeepsWhatExpired(t *testing.T) {
+	w, alice, bob, relays := withRelays(t, 1)
+	relays[0].Keeping = true
+	w.Cut(alice, bob)
+	bob.Switch(false)
+	for i := range 5 {
+		say(t, alice, bob, fmt.Sprint("you are away ", i))
+	}
+	w.Advance(20 * 24 * time.Hour)
+	relays[0].Keeping = false
+	w.Advance(24 * time.Hour)
+	say(t, alice, bob, "still away")
+	w.Advance(time.Minute)
+	alice.Switch(false)
+	bob.Switch(true)
+	w.Advance(time.Hour)
+	if got := len(bob.Timeline(alice)); got != 8 {
+		t.Errorf("bob has %d messages", got)
+	}
+}
+
 // TestBoxing_BG04_relayReplaced: the only relay is given up for another while the other
 // side is away, and the two never meet.
 func TestBoxing_BG04_relayReplaced(t *testing.T) {
