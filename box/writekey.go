@@ -1,6 +1,7 @@
 package box
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 )
@@ -50,6 +51,18 @@ func (w *WriteKey) Again(p *Put, expiry uint32) (*Put, error) {
 	}
 	defer clear(part)
 	return w.seal(part, expiry)
+}
+
+// Same reports whether two cells of this box hold the same part.
+func (w *WriteKey) Same(a, b *Put) bool {
+	if a.Box != w.keys.Box || b.Box != w.keys.Box {
+		return false
+	}
+	x, err1 := openCell(&w.keys, a.Expiry, a.Cell)
+	y, err2 := openCell(&w.keys, b.Expiry, b.Cell)
+	defer clear(x)
+	defer clear(y)
+	return err1 == nil && err2 == nil && bytes.Equal(x, y)
 }
 
 const writeKeySize = 3 * 32

@@ -35,6 +35,9 @@ func TestBox_BX05_sealedAnew(t *testing.T) {
 			t.Errorf("%d, %q, %v", i, part, err)
 		}
 	}
+	if !kept.Same(p, again) || kept.Same(p, other) || kept.Same(other, p) || kept.Same(p, &box.Put{Box: p.Box, Expiry: p.Expiry, Cell: make([]byte, box.CellSize)}) {
+		t.Error("the same, or not")
+	}
 	if _, err := kept.Again(other, expiry+16); !errors.Is(err, box.ErrOpen) {
 		t.Error("another box's:", err)
 	}

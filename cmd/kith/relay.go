@@ -55,7 +55,7 @@ func (l local) Relay(ctx context.Context, o cli.RelayOptions) (err error) {
 		listener.Close()
 		return &cli.Error{Text: "an address of this relay is not host:port", Hint: "such as --public relay.example.org:4747; at most four", Exit: 2}
 	}
-	options := relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), store), Version: l.Version(), Blobs: store,
+	options := relaynet.ServerOptions{Key: key, Machine: relay.New(is.ID(), &toldStore{Store: store, tell: tell}), Version: l.Version(), Blobs: store,
 		Effort: func() uint32 { return relay.Effort(store.Usage()) }, Look: store.Settled}
 	if !o.Quiet {
 		options.Log = tell
@@ -218,6 +218,32 @@ func relayError(err error) error {
 		return cli.NotNow("a relay runs in this home already", "end it first, or give another --home")
 	case errors.Is(err, boxstore.ErrFull):
 		return &cli.Error{Text: "the disk is full", Hint: "free some space", Exit: 1}
+	}
+	return err
+}
+
+// toldStore has the operator told when the disk takes nothing, once an hour.
+type toldStore struct {
+	relay.Store
+	tell func(string)
+	last time.Time
+}
+
+const tellAgain = time.Hour
+
+// Apply makes changes durable, all or none.
+func (s *toldStore) Apply(changes []relay.Change) error {
+	err := s.Store.Apply(changes)
+	if err == nil || errors.Is(err, boxstore.ErrCap) {
+		return err
+	}
+	if now := time.Now(); now.Sub(s.last) >= tellAgain {
+		s.last = now
+		if errors.Is(err, boxstore.ErrFull) {
+			s.tell("the disk is full: nothing is taken before there is room; perhaps --max is more than it has")
+		} else {
+			s.tell("the disk fails: nothing is taken")
+		}
 	}
 	return err
 }

@@ -92,9 +92,14 @@ type BoxStored struct {
 // BoxGone says that a box of ours was deleted by whoever read it.
 type BoxGone struct{ Box [32]byte }
 
-// BoxTaken says that a box of ours holds something else: this device wrote to it
-// once and forgot, having gone back to an older state.
-type BoxTaken struct{ Box [32]byte }
+// BoxTaken says that a box of ours holds something else at a relay: this device wrote to
+// it once and forgot, having gone back to an older state; or it is what was there
+// before it was sealed anew, and should have expired.
+type BoxTaken struct {
+	Box    [32]byte
+	Expiry uint32
+	Cell   []byte
+}
 
 // BoxFound is what a watched box holds; the signature over it is the box's.
 type BoxFound struct {

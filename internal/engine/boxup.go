@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"kith/box"
@@ -165,7 +166,7 @@ func (s *step) boxGone(in BoxGone) error {
 	if c.Held == 0 {
 		// No relay had it: it was written and read before this device went back to an
 		// older state.
-		return s.boxTaken(BoxTaken(in))
+		return s.boxTaken(BoxTaken{Box: in.Box})
 	}
 	all, err := s.CellsFor(c.Envelope)
 	if err != nil {
@@ -210,7 +211,7 @@ const Fetched = -1
 // device wrote before it went back to an older state.
 func (s *step) boxTaken(in BoxTaken) error {
 	c, ok, err := s.Cell(in.Box)
-	if err != nil || !ok || c.Held == Fetched {
+	if err != nil || !ok || c.Held == Fetched || sealedBefore(&c, &in) {
 		return err
 	}
 	o, waits, err := s.Outbox(c.Envelope)
@@ -247,6 +248,17 @@ func (s *step) boxTaken(in BoxTaken) error {
 		return err
 	}
 	return nil
+}
+
+// sealedBefore reports whether what a relay shows holds the same as the cell it did not
+// take for it: that was sealed anew, and this is what it was before.
+func sealedBefore(c *Cell, in *BoxTaken) bool {
+	kept, err := box.ParseWriteKey(c.Keys)
+	if err != nil || in.Cell == nil {
+		return false
+	}
+	put, err := box.ParsePut(c.Put)
+	return err == nil && kept.Same(put, &box.Put{Box: in.Box, Expiry: in.Expiry, Cell: in.Cell})
 }
 
 // answerInBox puts an answer that nobody acknowledges into boxes: it is there
@@ -306,9 +318,8 @@ func (s *step) writeAnew(id wire.EnvelopeID) error {
 		return err
 	}
 	d, ok := writtenTo(cells[0].Group)
-	if !ok { // an invite's end with it
-		s.up.DropCells = append(s.up.DropCells, id)
-		return nil
+	if !ok {
+		return s.writeInviteAnew(id, cells)
 	}
 	if blocked, err := s.blocked(d); err != nil || blocked {
 		return err // when that ends
@@ -323,13 +334,7 @@ func (s *step) writeAnew(id wire.EnvelopeID) error {
 	}
 	cells = slices.DeleteFunc(cells, func(c Cell) bool { return c.Held == Fetched })
 	if len(cells) > 0 && stream != nil && !slices.ContainsFunc(cells, func(c Cell) bool { return len(c.Keys) == 0 || c.Stream != stream.GetNumber() }) {
-		for _, c := range cells {
-			if err := s.sealAgain(&c); err != nil {
-				return err
-			}
-			s.up.Cells = append(s.up.Cells, c)
-		}
-		return nil
+		return s.sealAgain(cells)
 	}
 	s.up.DropCells = append(s.up.DropCells, id)
 	o, ok, err := s.Outbox(id)
@@ -342,22 +347,43 @@ func (s *step) writeAnew(id wire.EnvelopeID) error {
 	return nil
 }
 
-// sealAgain gives a cell another life.
-func (s *step) sealAgain(c *Cell) error {
-	kept, err := box.ParseWriteKey(c.Keys)
-	if err != nil {
-		return fmt.Errorf("engine: cell: %w", err)
+// writeInviteAnew does so with the bundle of an invite that is good for longer than
+// relays keep anything.
+func (s *step) writeInviteAnew(id wire.EnvelopeID, cells []Cell) error {
+	row := &statepb.Invite{}
+	name := strings.TrimPrefix(string(cells[0].Group), "i/")
+	if _, err := s.load(StateKey(prefixInvite+name), row); err != nil {
+		return err
 	}
-	put, err := box.ParsePut(c.Put)
-	if err != nil {
-		return fmt.Errorf("engine: cell: %w", err)
+	if row.GetIn() == nil || s.now.Unix() >= row.GetExpiresS() ||
+		slices.ContainsFunc(cells, func(c Cell) bool { return len(c.Keys) == 0 || c.Held == Fetched }) {
+		s.up.DropCells = append(s.up.DropCells, id)
+		return nil
 	}
-	if put, err = kept.Again(put, box.ExpiryDay(s.now, box.DefaultLife)); err != nil {
-		return fmt.Errorf("engine: cell: %w", err)
+	return s.sealAgain(cells)
+}
+
+// sealAgain gives cells another life.
+func (s *step) sealAgain(cells []Cell) error {
+	for _, c := range cells {
+		kept, err := box.ParseWriteKey(c.Keys)
+		if err != nil {
+			return fmt.Errorf("engine: cell: %w", err)
+		}
+		put, err := box.ParsePut(c.Put)
+		if err != nil {
+			return fmt.Errorf("engine: cell: %w", err)
+		}
+		if put, err = kept.Again(put, box.ExpiryDay(s.now, box.DefaultLife)); err != nil {
+			return fmt.Errorf("engine: cell: %w", err)
+		}
+		c.Held, c.Expiry = 0, put.Expiry
+		if c.Put, err = put.MarshalBinary(); err != nil {
+			return err
+		}
+		s.up.Cells = append(s.up.Cells, c)
 	}
-	c.Held, c.Expiry = 0, put.Expiry
-	c.Put, err = put.MarshalBinary()
-	return err
+	return nil
 }
 
 func (s *step) tendStreams(d identity.DeviceID) error {

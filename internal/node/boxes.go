@@ -83,6 +83,7 @@ func (n *Node) changeBoxes(ctx context.Context, now time.Time, changes []engine.
 func (n *Node) writeCells(ctx context.Context, now time.Time, cells []engine.Cell) {
 	for _, c := range cells {
 		if c.Held == engine.Fetched {
+			n.boxes.placement.Step(now, placement.Forget{Boxes: [][32]byte{c.Box}})
 			continue
 		}
 		if !slices.Contains(n.boxes.of[c.Envelope], c.Box) {
@@ -133,7 +134,7 @@ func (n *Node) doPlacement(ctx context.Context, effects []placement.Effect, step
 		case placement.Gone:
 			tell(engine.BoxGone{Box: e.Box})
 		case placement.Taken:
-			tell(engine.BoxTaken{Box: e.Box})
+			tell(engine.BoxTaken{Box: e.Box, Expiry: e.Expiry, Cell: e.Cell})
 		case placement.Found:
 			tell(engine.BoxFound{Group: engine.BoxGroup(e.Of), Box: e.Box, Expiry: e.Expiry, Cell: e.Cell})
 		case placement.Skip:

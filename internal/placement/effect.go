@@ -45,11 +45,14 @@ type Gone struct {
 	Box Box
 }
 
-// Taken says that a box of ours holds something else, so that what was to be in
-// it must go elsewhere.
+// Taken says that a box of ours holds something else at a relay. If it is not what was
+// in it before it was sealed anew, what was to be in it must go elsewhere, and the
+// caller says [Forget].
 type Taken struct {
-	Of  Group
-	Box Box
+	Of     Group
+	Box    Box
+	Expiry uint32
+	Cell   []byte
 }
 
 // Found is what a watched box holds, unopened; the caller watches others when it

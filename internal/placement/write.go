@@ -161,7 +161,7 @@ func (m *Machine) put(now time.Time, a *asked, in Answered) []Effect {
 	switch in.Status {
 	case box.OK, box.Exists:
 		if in.Status == box.OK && x.before {
-			m.often(now, c) // it had lost it
+			m.forgot(now, a.Relay)
 		}
 		return m.holds(c, a.Relay)
 	case box.Gone:
@@ -199,8 +199,9 @@ func (m *Machine) shown(now time.Time, a *asked, in Answered) []Effect {
 		if err == nil && ours.Expiry == in.Expiry && bytes.Equal(ours.Cell, in.Cell) {
 			return m.holds(c, a.Relay)
 		}
-		c.over = true
-		return []Effect{Taken{Of: c.of, Box: c.Box}}
+		// Whether it is to be written elsewhere is the caller's to say, who can open it.
+		c.copy(a.Relay).no = true
+		return append([]Effect{Taken{Of: c.of, Box: c.Box, Expiry: in.Expiry, Cell: in.Cell}}, m.place(now, c)...)
 	}
 	c.copy(a.Relay).no = true
 	return m.place(now, c)
@@ -221,4 +222,13 @@ func (m *Machine) holds(c *cell, id box.RelayID) []Effect {
 	}
 	c.most = on
 	return []Effect{Stored{Of: c.of, Box: c.Box, On: on, Wanted: wanted}}
+}
+
+// forgot takes note that a relay lost what it held: it is asked about the rest soon.
+func (m *Machine) forgot(now time.Time, id box.RelayID) {
+	for _, c := range m.order {
+		if x := c.copies[id]; x != nil && x.before {
+			m.often(now, c)
+		}
+	}
 }

@@ -321,8 +321,8 @@ func TestPlacement_BG07_conflict(t *testing.T) {
 		told  string
 		over  bool
 	}{
-		"another cell":   {placement.Answered{Status: box.Found, Expiry: mine.Expiry, Cell: other.Cell}, "Taken", true},
-		"another expiry": {placement.Answered{Status: box.Found, Expiry: mine.Expiry + 1, Cell: mine.Cell}, "Taken", true},
+		"another cell":   {placement.Answered{Status: box.Found, Expiry: mine.Expiry, Cell: other.Cell}, "Taken", false},
+		"another expiry": {placement.Answered{Status: box.Found, Expiry: mine.Expiry + 1, Cell: mine.Cell}, "Taken", false},
 		"deleted":        {placement.Answered{Status: box.Gone}, "Gone", true},
 		"the very cell":  {placement.Answered{Status: box.Found, Expiry: mine.Expiry, Cell: mine.Cell}, "Stored", false},
 		"nothing":        {placement.Answered{Status: box.Miss}, "", false},
@@ -470,5 +470,33 @@ func TestPlacement_BG06_writtenAnew(t *testing.T) {
 	b.answer(asks[0], box.OK)
 	if got, want := fmt.Sprint(b.told()), fmt.Sprint([]placement.Effect{placement.Stored{Of: group, Box: boxOf(1), On: 1, Wanted: 4}}); got != want {
 		t.Errorf("told %s, want %s", got, want)
+	}
+}
+
+// TestPlacement_BG06_aRelayThatForgot: when one box is seen to be lost at a relay, the
+// others that lie there are asked about within two hours, too, though their time is far.
+func TestPlacement_BG06_aRelayThatForgot(t *testing.T) {
+	all := relays(4)
+	b := newBench(t, all)
+	for i := range 10 {
+		for _, a := range b.write(i) {
+			b.answer(a, box.OK)
+		}
+	}
+	for end := b.now.Add(48 * time.Hour); b.now.Before(end); {
+		for _, a := range b.sleep(placement.RepairRarely * 6 / 5) {
+			b.answer(a, box.Exists)
+		}
+	}
+	asks := b.until(placement.RepairRarely * 6 / 5)
+	for i, a := range asks {
+		b.answer(a, []box.Status{box.OK, box.Exists}[min(i, 1)])
+	}
+	asked := map[placement.Box]bool{}
+	for _, a := range b.pass(placement.RepairEvery * 6 / 5) {
+		asked[a.Box] = true
+	}
+	if len(asked) != 10 {
+		t.Errorf("%d of 10 boxes were asked about", len(asked))
 	}
 }

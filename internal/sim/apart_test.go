@@ -42,6 +42,30 @@ func TestBoxing_BG06_asleepForThreeWeeks(t *testing.T) {
 	}
 }
 
+// TestBoxing_BG07_relayKeepsWhatExpired: a relay whose clock is days late, and that shows
+// what expired, does not make us believe that a box which was sealed anew is taken: when
+// the relay has let go of what it held, that goes into the same box.
+func TestBoxing_BG07_relayKeepsWhatExpired(t *testing.T) {
+	w, alice, bob, relays := withRelays(t, 1)
+	relays[0].Keeping = true
+	w.Cut(alice, bob)
+	bob.Switch(false)
+	for i := range 5 {
+		say(t, alice, bob, fmt.Sprint("you are away ", i))
+	}
+	w.Advance(20 * 24 * time.Hour)
+	relays[0].Keeping = false
+	w.Advance(24 * time.Hour)
+	say(t, alice, bob, "still away")
+	w.Advance(time.Minute)
+	alice.Switch(false)
+	bob.Switch(true)
+	w.Advance(time.Hour)
+	if got := len(bob.Timeline(alice)); got != 8 {
+		t.Errorf("bob has %d messages", got)
+	}
+}
+
 // TestBoxing_BG04_relayReplaced: the only relay is given up for another while the other
 // side is away, and the two never meet.
 func TestBoxing_BG04_relayReplaced(t *testing.T) {
@@ -169,6 +193,31 @@ func TestBoxing_BG04_bothChangeRelaysApart(t *testing.T) {
 	check(t, alice, bob, 1+n[0], 1+n[1])
 }
 
+// TestBoxing_BG13_inviteForAMonth: what is behind an invite is there for as long as the
+// invite is good, which is longer than relays keep anything.
+func TestBoxing_BG13_inviteForAMonth(t *testing.T) {
+	w, d := people(t, "alice", "bob")
+	alice, bob := d[0], d[1]
+	w.Cut(alice, bob)
+	if err := alice.UseRelays(w.AddRelay(), w.AddRelay()); err != nil {
+		t.Fatal(err)
+	}
+	inv := invite(t, alice, engine.MaxInviteLife)
+	w.Advance(25 * 24 * time.Hour)
+	alice.Switch(false)
+	add(t, bob, inv)
+	say(t, bob, alice, "at last")
+	w.Advance(time.Minute)
+	bob.Switch(false)
+	alice.Switch(true)
+	w.Advance(time.Minute)
+	state(t, alice, bob, "at last")
+	w.Advance(12 * 24 * time.Hour) // and nothing is left of the invite
+	if left := alice.mem.someCells(func(c engine.Cell) bool { return c.Group[0] == 'i' }); len(left) > 0 {
+		t.Errorf("%d cells of the invite are left", len(left))
+	}
+}
+
 // TestSim_boxes_longAbsences: two people who can never reach each other directly are
 // away for weeks at a time, say much and little, one part of a message is lost here
 // and there, and relays are changed. In the end everything has arrived by boxes.
@@ -199,7 +248,9 @@ func runAbsences(t *testing.T, seed uint64) {
 	}
 	w.Advance(time.Hour)
 	w.Cut(alice, bob)
-	w.Faults = Faults{Loss: 0.02, CrashBefore: 0.005, CrashAfter: 0.005, MaxDelay: 300 * time.Millisecond}
+	// A crash in a thousand: a device that starts asks of each envelope whether it is in
+	// boxes, and is to come to the end of hundreds.
+	w.Faults = Faults{Loss: 0.02, CrashBefore: 0.0005, CrashAfter: 0.0005, MaxDelay: 300 * time.Millisecond}
 	devices := [2]*Device{alice, bob}
 	var sent [2]int
 	for range 40 {
@@ -271,4 +322,86 @@ func TestBoxing_BG14_goneBackIsNotFetched(t *testing.T) {
 	bob.Switch(true)
 	w.Advance(time.Minute)
 	state(t, bob, alice, "after")
+}
+
+// TestSim_boxes_flapping: two people whose link comes and goes within seconds, with
+// relays that come and go, too, say more than goes over it. Everything arrives once, and
+// no message is less than boxed for long after the last word.
+func TestSim_boxes_flapping(t *testing.T) {
+	first, last := uint64(1), *flagWorlds/2
+	if *flagSeed != 0 {
+		first, last = *flagSeed, *flagSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, seed)
+			runFlapping(t, seed)
+		})
+	}
+}
+
+func runFlapping(t *testing.T, seed uint64) {
+	w := New(seed)
+	alice, bob := must(t)(w.AddDevice("alice", 0)), must(t)(w.AddDevice("bob", 0))
+	meet(t, w, alice, bob)
+	var relays []*Relay
+	for range 1 + w.rng.IntN(4) {
+		relays = append(relays, w.AddRelay())
+	}
+	if err := bob.UseRelays(relays...); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(time.Hour)
+	w.Faults = Faults{Loss: 0.1, Repeat: 0.1, CrashBefore: 0.01, CrashAfter: 0.01, MaxDelay: 2 * time.Second}
+	devices := [2]*Device{alice, bob}
+	var sent [2]int
+	yes, no := true, false
+	for range 150 {
+		i := w.rng.IntN(2)
+		d, other := devices[i], devices[1-i]
+		switch n := w.rng.IntN(24); {
+		case n < 9 && !d.Off:
+			if _, err := d.Send(other, fmt.Sprintf("%s %d", d.Name, sent[i])); err == nil { // not while blocked
+				sent[i]++
+			}
+		case n < 12:
+			w.Cut(alice, bob)
+		case n < 14:
+			w.Join(alice, bob)
+		case n < 16:
+			d.Switch(d.Off)
+		case n == 16:
+			r := relays[w.rng.IntN(len(relays))]
+			r.Down = !r.Down
+		case n == 17 && !d.Off:
+			block := &yes
+			if w.rng.IntN(3) > 0 {
+				block = &no
+			}
+			do(t, d, engine.Configure{Account: other.Self.Account, Blocked: block})
+		case n == 18 && !d.Off:
+			_ = d.UseRelays(w.AddRelay())
+		case n == 19 && !d.Off:
+			if all, err := engine.RelaysOf(d.mem); err == nil && len(all) > 1 {
+				do(t, d, engine.RemoveRelay{Relay: all[w.rng.IntN(len(all))].ID()})
+			}
+		case n == 20:
+			w.Advance(time.Duration(w.rng.Int64N(int64(12 * time.Hour))))
+		default:
+			w.Advance(time.Duration(w.rng.Int64N(int64(5 * time.Second))))
+		}
+	}
+	w.Faults = Faults{MaxDelay: 50 * time.Millisecond}
+	for _, r := range w.relays {
+		r.Down = false
+	}
+	w.Cut(alice, bob)
+	for i, d := range devices {
+		if d.Off {
+			d.Switch(true)
+		}
+		do(t, d, engine.Configure{Account: devices[1-i].Self.Account, Blocked: &no})
+	}
+	w.Advance(4 * 24 * time.Hour)
+	check(t, alice, bob, sent[0], sent[1])
 }

@@ -19,7 +19,8 @@ type Relay struct {
 	world *World
 	Is    box.Relay
 	// Down relays answer nothing; Lying ones say that they hold what they throw away.
-	Down, Lying bool
+	// Keeping ones let nothing go when it has expired.
+	Down, Lying, Keeping bool
 	// Withheld boxes are held, and shown to nobody.
 	Withheld   map[[32]byte]bool
 	held       map[[32]byte]*record
@@ -76,7 +77,7 @@ func (r *Relay) handle(a *asking) {
 		return
 	}
 	day := box.Day(r.world.Now)
-	if day != r.swept {
+	if !r.Keeping && day != r.swept {
 		r.Sweep()
 		r.swept = day
 	}
@@ -172,7 +173,7 @@ func (r *Relay) expire() {
 	for _, a := range late {
 		a.answer(box.Miss, nil)
 	}
-	if day := box.Day(r.world.Now); day != r.swept {
+	if day := box.Day(r.world.Now); !r.Keeping && day != r.swept {
 		r.Sweep()
 		r.swept = day
 	}
@@ -246,7 +247,9 @@ func (d *Device) changeBoxes(changes []engine.BoxChange) {
 
 func (d *Device) writeCells(cells []engine.Cell) {
 	for _, c := range cells {
-		if c.Held != engine.Fetched {
+		if c.Held == engine.Fetched {
+			d.place(placement.Forget{Boxes: [][32]byte{c.Box}})
+		} else {
 			d.boxesOf[c.Envelope] = append(d.boxesOf[c.Envelope], c.Box)
 			d.place(placement.Write{Of: placement.Group(c.Group), Cells: []placement.Cell{{Box: c.Box, Put: c.Put}}})
 		}
@@ -280,7 +283,7 @@ func (d *Device) place(in placement.Input) {
 		case placement.Gone:
 			to = engine.BoxGone{Box: e.Box}
 		case placement.Taken:
-			to = engine.BoxTaken{Box: e.Box}
+			to = engine.BoxTaken{Box: e.Box, Expiry: e.Expiry, Cell: e.Cell}
 		case placement.Found:
 			to = engine.BoxFound{Group: engine.BoxGroup(e.Of), Box: e.Box, Expiry: e.Expiry, Cell: e.Cell}
 		case placement.Skip:
