@@ -132,7 +132,7 @@ export const say = {
   jumpNew: "New messages",
   more: "More",
   relays: "{0} of {1} relays answer",
-  noRelays: "no relays: messages to people who are away wait here",
+  noRelays: "no relays of your own: messages to people who are away and use none either wait here",
   linked: "{0} connected",
   nobodyLinked: "nobody connected",
   online: "connected",
