@@ -20,6 +20,8 @@ type Relays interface {
 	// without keys: it is about the box that was asked for, and its signature holds.
 	// An error is the network's or the relay's; the loop tries again later.
 	Do(ctx context.Context, r box.Relay, q *box.Request) (*box.Reply, error)
+	// Refresh makes every link anew; what waits for an answer ends with an error.
+	Refresh()
 }
 
 // relayTimeout bounds one request, beyond the time the relay is asked to wait.

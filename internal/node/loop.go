@@ -33,6 +33,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	close(n.begun)
 	n.work.Go(func() { n.receive(ctx) })
+	n.work.Go(func() { n.lookAwake(ctx) })
 	if n.meetings.far != nil {
 		n.work.Go(func() { n.meet(ctx) })
 	}
@@ -151,6 +152,8 @@ func (n *Node) turn(ctx context.Context, batch []any) error {
 			n.step(ctx, now, in)
 		case engine.Input:
 			steps = append(steps, &decided{in: in})
+		case woken:
+			n.linkAnew()
 		case tick:
 			n.time(ctx, now, &steps)
 		}

@@ -31,6 +31,7 @@ type person struct {
 	host *p2p.Host
 	far  *board // nil: contacts who moved are not looked for
 	gate *gate  // nil: chunks come as they come
+	anew *anew  // nil: no relays, and links are ended uncounted
 	stop context.CancelFunc
 	ran  chan error
 }
@@ -67,6 +68,9 @@ func (p *person) up() {
 	config := node.Config{Store: p.db, Network: p.host}
 	if p.gate != nil {
 		config.Network = gated{p.host, p.gate}
+	}
+	if p.anew != nil {
+		config.Network, config.Relays = hanging{p.host, p.anew}, p.anew
 	}
 	if p.far != nil {
 		config.Network, config.Far = byName{p.host}, p.far

@@ -84,6 +84,21 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Refresh ends every link and forgets when relays could not be reached: to be called
+// when the machine slept, or is in another network. What waits for an answer ends with
+// [ErrBroken], or is asked once more as [Client.Do] says.
+func (c *Client) Refresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.peers {
+		if p.link != nil {
+			p.link.cut()
+		}
+		p.failures, p.again = 0, time.Time{}
+	}
+	c.blobs.CloseIdleConnections()
+}
+
 // Do asks a relay and waits for its answer, until ctx is done or the relay is
 // late. The request's tag is replaced by a random one. An answer is returned only
 // if it answers the request by [box.Reply.Answers]; its cell is the caller's.

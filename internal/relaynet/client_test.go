@@ -96,6 +96,67 @@ func TestRelaynet_RN20_brokenLink(t *testing.T) {
 	wantStatus(t, client(t, relaynet.ClientOptions{}), r, o.asGet(0), box.Found)
 }
 
+// swallowing is a connection that, when told so, takes what is written and brings
+// nothing any more, as one does whose other end let go of it while a machine slept.
+type swallowing struct {
+	net.Conn
+	deaf *atomic.Bool
+}
+
+func (s swallowing) Write(b []byte) (int, error) {
+	if s.deaf.Load() {
+		return len(b), nil
+	}
+	return s.Conn.Write(b)
+}
+
+// TestRelaynet_RN20_refresh: links that look as if they were up are made anew, and who
+// waits on one is told, or asks on the next; a relay that could not be reached before
+// is tried at once.
+func TestRelaynet_RN20_refresh(t *testing.T) {
+	r := start(t, roomy(), nil)
+	var deaf, unreachable atomic.Bool
+	var dialled atomic.Int64
+	c := client(t, relaynet.ClientOptions{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled.Add(1)
+		if unreachable.Load() {
+			return nil, errors.New("no network")
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return swallowing{conn, &deaf}, err
+	}})
+	o := newOwned(t)
+	wantStatus(t, c, r, o.asPut(), box.OK)
+	deaf.Store(true)
+	waited := make(chan error, 1)
+	asked := make(chan struct{})
+	go func() {
+		close(asked)
+		reply, err := c.Do(t.Context(), r.relay, newOwned(t).asGet(1))
+		if err == nil && reply.Status != box.Miss {
+			err = errors.New("another answer than miss")
+		}
+		waited <- err
+	}()
+	<-asked
+	for dialled.Load() < 2 { // until it waits on the link, which then is made anew
+		deaf.Store(false)
+		c.Refresh()
+		wantStatus(t, c, r, o.asGet(0), box.Found)
+	}
+	if err := <-waited; err != nil {
+		t.Errorf("who waited is told %v", err)
+	}
+	unreachable.Store(true)
+	c.Refresh()
+	if _, err := c.Do(t.Context(), r.relay, o.asGet(0)); !errors.Is(err, relaynet.ErrUnreachable) {
+		t.Errorf("without a network: %v", err)
+	}
+	unreachable.Store(false)
+	c.Refresh()
+	wantStatus(t, c, r, o.asGet(0), box.Found)
+}
+
 // TestRelaynet_RN20_hangingUp: a relay that always hangs up does not keep a client busy.
 func TestRelaynet_RN20_hangingUp(t *testing.T) {
 	r := start(t, roomy(), nil)
