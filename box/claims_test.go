@@ -229,15 +229,21 @@ type shelf struct {
 }
 
 func (s *shelf) Get(b [32]byte) (relay.Record, bool, error) { r, ok := s.held[b]; return r, ok, nil }
-func (s *shelf) Lowest(func(relay.Ref) bool) error          { return nil }
-func (s *shelf) Expire(uint32) error                        { return nil }
-func (s *shelf) Usage() relay.Usage                         { return relay.Usage{Cap: 1 << 40} }
-func (s *shelf) Close() error                               { return nil }
+func (s *shelf) Find(b [32]byte) (relay.Ref, bool, bool, error) {
+	r, ok := s.held[b]
+	return relay.Ref{Box: b, Expiry: r.Expiry, Effort: r.Effort}, r.Cell != nil, ok, nil
+}
+func (s *shelf) Lowest(func(relay.Ref) bool) error { return nil }
+func (s *shelf) Expire(uint32) error               { return nil }
+func (s *shelf) Usage() relay.Usage                { return relay.Usage{Cap: 1 << 40} }
+func (s *shelf) Close() error                      { return nil }
 
 func (s *shelf) Apply(changes []relay.Change) error {
 	for _, c := range changes {
-		if s.held[c.Put.Box] = *c.Put; s.forgets && c.Put.Cell == nil {
-			delete(s.held, c.Put.Box)
+		r := *c.Put
+		r.Cell = slices.Clone(r.Cell)
+		if s.held[r.Box] = r; s.forgets && r.Cell == nil {
+			delete(s.held, r.Box)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package boxstore
 
 import (
 	"errors"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -23,6 +24,18 @@ func (d *day) seal(c relay.Change) sealed {
 	}
 	m := d.keys.mark(c.Put.Box)
 	return sealed{m, c.Put.Effort, c.Put.Cell != nil, d.keys.seal(m, encode(c.Put))}
+}
+
+// values are room for sealed cells, used again once they are in the file.
+var values = sync.Pool{New: func() any { return new([storedCell]byte) }}
+
+// release gives back the room of changes that bbolt has copied.
+func release(changes []sealed) {
+	for _, c := range changes {
+		if cap(c.value) == storedCell {
+			values.Put((*[storedCell]byte)(c.value[:storedCell]))
+		}
+	}
 }
 
 // commit makes changes durable, all or none. After an error of the disk the
@@ -68,6 +81,7 @@ func (d *day) commit(changes []sealed) error {
 		return err
 	}
 	d.moving = nil
+	release(changes)
 	for _, m := range surplus {
 		d.filter.remove(m)
 	}

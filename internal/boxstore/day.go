@@ -257,10 +257,13 @@ func closeFile(db *bbolt.DB) error {
 }
 
 // get reads a box's record. errDamaged: the day must be set aside.
-func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) { return d.read(box, false) }
+func (d *day) get(box [32]byte) (r relay.Record, ok bool, err error) {
+	return d.read(nil, box, false)
+}
 
-// read is get; with settled, of records that no change is on its way of.
-func (d *day) read(box [32]byte, settled bool) (r relay.Record, ok bool, err error) {
+// read is get; with settled, of records that no change is on its way of. The cell is in
+// scratch, if that has room.
+func (d *day) read(scratch []byte, box [32]byte, settled bool) (r relay.Record, ok bool, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.state != serving {
@@ -285,7 +288,7 @@ func (d *day) read(box [32]byte, settled bool) (r relay.Record, ok bool, err err
 				}
 				return nil // another record has this fingerprint
 			}
-			r, err = d.decode(nil, m, sealed)
+			r, err = d.decode(scratch, m, sealed)
 			ok = err == nil
 			return err
 		})

@@ -16,16 +16,17 @@ const (
 const (
 	recordHead = 1 + 32 + 4 + 64
 	cellRecord = recordHead + box.CellSize
+	storedCell = nonceSize + cellRecord + tagSize
 )
 
 // encode is room for a nonce, then kind, box, effort, signature, and the cell if there
 // is one. There is capacity for a tag.
 func encode(r *relay.Record) []byte {
-	b := make([]byte, nonceSize, nonceSize+recordHead+len(r.Cell)+tagSize)
+	var b []byte
 	if r.Cell == nil {
-		b = append(b, kindTomb)
+		b = append(make([]byte, nonceSize, nonceSize+recordHead+tagSize), kindTomb)
 	} else {
-		b = append(b, kindCell)
+		b = append(values.Get().(*[storedCell]byte)[:nonceSize], kindCell)
 	}
 	b = append(b, r.Box[:]...)
 	b = binary.BigEndian.AppendUint32(b, r.Effort)

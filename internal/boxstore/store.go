@@ -173,13 +173,26 @@ func (s *Store) snapshot() ([]*day, error) {
 
 // Get returns the record of a box, or false when there is none. A record found
 // damaged is none.
-func (s *Store) Get(box [32]byte) (relay.Record, bool, error) {
+func (s *Store) Get(box [32]byte) (relay.Record, bool, error) { return s.get(nil, box) }
+
+// Find is [Store.Get] without the cell, but for whether there is one.
+func (s *Store) Find(box [32]byte) (ref relay.Ref, cell, ok bool, err error) {
+	scratch := values.Get().(*[storedCell]byte)
+	r, ok, err := s.get(scratch[:0], box)
+	ref, cell = relay.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort}, r.Cell != nil
+	clear(scratch[:])
+	values.Put(scratch)
+	return ref, cell, ok, err
+}
+
+// get is Get; the cell is in scratch, if that has room.
+func (s *Store) get(scratch []byte, box [32]byte) (relay.Record, bool, error) {
 	days, err := s.snapshot()
 	if err != nil {
 		return relay.Record{}, false, err
 	}
 	for _, d := range slices.Backward(days) {
-		r, ok, err := d.get(box)
+		r, ok, err := d.read(scratch, box, false)
 		if errors.Is(err, errDamaged) {
 			s.setAside(d)
 			continue
@@ -200,7 +213,7 @@ func (s *Store) Settled(box [32]byte) (r relay.Record, ok bool) {
 		return r, false
 	}
 	for _, d := range slices.Backward(days) {
-		if r, ok, err = d.read(box, true); ok && err == nil {
+		if r, ok, err = d.read(nil, box, true); ok && err == nil {
 			return r, true
 		}
 	}

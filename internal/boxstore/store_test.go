@@ -89,6 +89,10 @@ func wants(t testing.TB, s *boxstore.Store, records ...*relay.Record) {
 		if err != nil || !ok || !equal(&got, r) {
 			t.Fatalf("record %d of %d: found %v, %v", i, len(records), ok, err)
 		}
+		ref, cell, ok, err := s.Find(r.Box)
+		if err != nil || !ok || cell != (r.Cell != nil) || ref != (relay.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort}) {
+			t.Fatalf("record %d of %d without its cell: found %v, %v", i, len(records), ok, err)
+		}
 	}
 }
 
@@ -97,6 +101,9 @@ func lacks(t testing.TB, s *boxstore.Store, records ...*relay.Record) {
 	for _, r := range records {
 		if _, ok, err := s.Get(r.Box); ok || err != nil {
 			t.Fatalf("a record that should not be there: %v, %v", ok, err)
+		}
+		if _, cell, ok, err := s.Find(r.Box); cell || ok || err != nil {
+			t.Fatalf("a record that should not be there, without its cell: %v, %v", ok, err)
 		}
 	}
 }
@@ -588,4 +595,40 @@ func TestBoxstore_BS07_settled(t *testing.T) {
 	if _, ok := s.Settled(b.Box); ok {
 		t.Error("a closed store gives something")
 	}
+}
+
+// TestBoxstore_BS05_roomUsedAgain: what records are sealed and opened in serves the next
+// ones, while others read: each stays what it was.
+func TestBoxstore_BS05_roomUsedAgain(t *testing.T) {
+	s := open(t, t.TempDir(), today, 1<<30)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 8 {
+				var all []*relay.Record
+				var changes []relay.Change
+				for range 8 {
+					r := cell(today+1, 1)
+					all, changes = append(all, r), append(changes, put(r))
+				}
+				if err := s.Apply(changes); err != nil {
+					t.Error(err)
+					return
+				}
+				all[0] = tomb(all[0])
+				if err := s.Apply([]relay.Change{put(all[0])}); err != nil {
+					t.Error(err)
+					return
+				}
+				for _, r := range all {
+					got, ok, err := s.Get(r.Box)
+					ref, there, _, e := s.Find(r.Box)
+					if !ok || !equal(&got, r) || ref.Box != r.Box || there != (r.Cell != nil) || errors.Join(err, e) != nil {
+						t.Errorf("another record than was put: %v", errors.Join(err, e))
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
 }

@@ -71,8 +71,8 @@ type batch struct {
 }
 
 // Step takes requests in their order and returns answers, to them and to ones that
-// waited. An error is the store's: then nothing is answered and nothing was kept of
-// this step.
+// waited, which alias no request. An error is the store's: then nothing is answered and
+// nothing was kept of this step.
 func (m *Machine) Step(now time.Time, asked []Asked) ([]Answer, error) {
 	if day := box.Day(now); day != m.day {
 		if err := m.store.Expire(day); err != nil {
@@ -120,12 +120,25 @@ func (b *batch) request(a *Asked) error {
 // look reads a box as it is after what this step decided.
 func (b *batch) look(address [32]byte) (Record, bool, error) {
 	if r := b.fresh[address]; r != nil {
-		return *r, true, nil
+		r := *r
+		r.Cell = slices.Clone(r.Cell)
+		return r, true, nil
 	}
 	if b.removed[address] {
 		return Record{}, false, nil
 	}
 	return b.store.Get(address)
+}
+
+// find is look for who does not need the cell.
+func (b *batch) find(address [32]byte) (r Ref, cell, ok bool, err error) {
+	if r := b.fresh[address]; r != nil {
+		return Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort}, r.Cell != nil, true, nil
+	}
+	if b.removed[address] {
+		return Ref{}, false, false, nil
+	}
+	return b.store.Find(address)
 }
 
 // put holds a cell if the box is empty. What costs least to check is checked first:
@@ -165,7 +178,7 @@ func (b *batch) put(a *Asked) error {
 			b.answer(a, box.Full).Effort = effort
 			return nil
 		}
-		b.keep(&Record{Box: p.Box, Expiry: p.Expiry, Effort: effort, Sig: p.Sig, Cell: slices.Clone(p.Cell)})
+		b.keep(&Record{Box: p.Box, Expiry: p.Expiry, Effort: effort, Sig: p.Sig, Cell: p.Cell})
 		b.usage.Bytes += CellCost
 		b.answer(a, box.OK)
 	}
@@ -298,11 +311,11 @@ func (b *batch) delete(a *Asked) error {
 		b.answer(a, box.Refused)
 		return nil
 	}
-	r, there, err := b.look(d.Box)
+	r, cell, _, err := b.find(d.Box)
 	if err != nil {
 		return err
 	}
-	if there && r.Cell != nil {
+	if cell {
 		b.keep(&Record{Box: d.Box, Expiry: r.Expiry, Effort: r.Effort, Sig: d.Sig})
 		b.usage.Bytes += TombCost - CellCost
 	}
@@ -313,8 +326,12 @@ func (b *batch) delete(a *Asked) error {
 // awaken answers those who wait for boxes that were written in this step.
 func (b *batch) awaken() {
 	for _, address := range b.order {
+		r := *b.fresh[address]
+		if len(b.waits[address]) > 0 {
+			r.Cell = slices.Clone(r.Cell)
+		}
 		for _, w := range b.waits[address] {
-			b.found(w.link, w.tag, b.fresh[address])
+			b.found(w.link, w.tag, &r)
 			b.over(w.link)
 		}
 		delete(b.waits, address)

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -24,6 +25,11 @@ func newMemory() *memory { return &memory{held: map[[32]byte]relay.Record{}, cap
 func (m *memory) Get(b [32]byte) (relay.Record, bool, error) {
 	r, ok := m.held[b]
 	return r, ok, nil
+}
+
+func (m *memory) Find(b [32]byte) (relay.Ref, bool, bool, error) {
+	r, ok := m.held[b]
+	return relay.Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort}, r.Cell != nil, ok, nil
 }
 
 func (m *memory) Lowest(visit func(relay.Ref) bool) error {
@@ -59,7 +65,9 @@ func (m *memory) Apply(changes []relay.Change) error {
 			delete(m.held, c.Remove.Box)
 		}
 		if c.Put != nil {
-			m.held[c.Put.Box] = *c.Put
+			r := *c.Put
+			r.Cell = slices.Clone(r.Cell)
+			m.held[r.Box] = r
 		}
 	}
 	return nil
@@ -375,5 +383,31 @@ func TestRelay_RL09_info(t *testing.T) {
 	b := newBench(t)
 	if r := b.want(&box.Request{Op: box.OpInfo}, box.OK); r.Day != box.Day(noon) || r.Effort != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestRelay_RL06_answersAliasNothing: what a request was in is used again after the
+// step; answers to others that were made of it stay.
+func TestRelay_RL06_answersAliasNothing(t *testing.T) {
+	b := newBench(t)
+	p := b.put("to be read")
+	want := slices.Clone(p.Cell)
+	b.step(b.ask(1, getOf(p.Box, 60)))
+	answers := b.step(b.ask(2, putOf(p)), b.ask(3, getOf(p.Box, 0)))
+	clear(p.Cell)
+	found := 0
+	for _, a := range answers {
+		if a.Reply.Status == box.Found {
+			found++
+			if !bytes.Equal(a.Reply.Cell, want) {
+				t.Errorf("link %d gets what the frame is used for now", a.Link)
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d answers", found)
+	}
+	if r := b.want(getOf(p.Box, 0), box.Found); !bytes.Equal(r.Cell, want) {
+		t.Error("the store kept what it was given")
 	}
 }

@@ -33,11 +33,13 @@ type Usage struct {
 type Store interface {
 	// Get returns what is kept of a box, a tombstone too.
 	Get(box [32]byte) (r Record, ok bool, err error)
+	// Find is Get for who does not need the cell, but whether there is one.
+	Find(box [32]byte) (r Ref, cell, ok bool, err error)
 	// Lowest visits cells in the order in which they are let go when there is no
 	// room: of the day that ends next those of the least effort first. It ends when
 	// visit says so.
 	Lowest(visit func(Ref) bool) error
-	// Apply makes changes durable, all or none.
+	// Apply makes changes durable, all or none. It keeps nothing of what it was given.
 	Apply(changes []Change) error
 	// Expire lets go of everything that expired before a day, for good.
 	Expire(today uint32) error
