@@ -3,6 +3,7 @@ package relay_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -95,8 +96,6 @@ func (m *memory) Usage() relay.Usage {
 	}
 	return u
 }
-
-func (m *memory) Close() error { return nil }
 
 // bench is a relay, a writer and a reader.
 type bench struct {
@@ -409,5 +408,12 @@ func TestRelay_RL06_answersAliasNothing(t *testing.T) {
 	}
 	if r := b.want(getOf(p.Box, 0), box.Found); !bytes.Equal(r.Cell, want) {
 		t.Error("the store kept what it was given")
+	}
+}
+
+// TestRelay_storeIsNarrow: another store is six methods away.
+func TestRelay_storeIsNarrow(t *testing.T) {
+	if n := reflect.TypeFor[relay.Store]().NumMethod(); n > 6 {
+		t.Errorf("%d methods", n)
 	}
 }

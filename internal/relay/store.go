@@ -29,7 +29,8 @@ type Usage struct {
 	Bytes, Cap     int64
 }
 
-// Store keeps records. The machine alone changes it; errors are the disk's.
+// Store keeps records. The machine alone changes it, and whoever opened it closes it;
+// errors are the disk's.
 type Store interface {
 	// Get returns what is kept of a box, a tombstone too.
 	Get(box [32]byte) (r Record, ok bool, err error)
@@ -44,5 +45,4 @@ type Store interface {
 	// Expire lets go of everything that expired before a day, for good.
 	Expire(today uint32) error
 	Usage() Usage
-	Close() error
 }
