@@ -104,7 +104,8 @@ func (c *Client) Fetch(ctx context.Context, r box.Relay, by Capability, have []b
 }
 
 // PutBlob uploads a blob of which info says size, hash and expiry, and under which
-// key capabilities will be minted. Content is read only when the relay wants it.
+// key capabilities will be minted. Content is read only when the relay wants it, and a
+// Read of it is waited for: one that may take long has to end with ctx.
 // It is durable there when PutBlob returns nil, also if it had been before.
 // Errors: [*WantsWork], [ErrHeld], [ErrFull], [ErrBusy], [ErrRefused],
 // [ErrUnreachable], [ErrBroken], [ErrClosed], or the context's.

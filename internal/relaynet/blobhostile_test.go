@@ -383,6 +383,7 @@ func TestRelaynet_RN26_givenUp(t *testing.T) {
 	info, content := newBlob(relaynet.MaxBlob, 2)
 	stuck, release := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer context.AfterFunc(ctx, func() { release.CloseWithError(ctx.Err()) })()
 	done := make(chan error, 1)
 	go func() { done <- c.PutBlob(ctx, r.relay, info, box.Work{}, stuck) }()
 	_, err := release.Write(content[:50_000])
@@ -391,7 +392,6 @@ func TestRelaynet_RN26_givenUp(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: %v", err)
 	}
-	must(t, release.Close())
 	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
 		if used, _ := store.BlobUsage(); used == 0 {
 			break
