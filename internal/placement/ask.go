@@ -27,6 +27,10 @@ type relay struct {
 	open    int // requests that do not wait
 	backoff time.Duration
 	until   time.Time // not asked before
+	// The same for boxes it is to hold, when its disk takes nothing: what it holds it
+	// still gives.
+	putBackoff time.Duration
+	putUntil   time.Time
 }
 
 func (m *Machine) ask(a *asked) Effect {
@@ -84,6 +88,11 @@ func (m *Machine) answered(now time.Time, in Answered) []Effect {
 	switch {
 	case a == nil:
 		return nil
+	case a.Op == Put && in.Status == box.Busy:
+		r := m.relay(a.Relay)
+		r.putBackoff = min(max(2*r.putBackoff, BackoffFirst), BackoffMost)
+		r.putUntil = now.Add(m.spread(r.putBackoff))
+		return append(m.place(now, a.cell), m.resume(now)...)
 	case !fits(a.Op, in.Status) || a.hasty(now, in.Status):
 		if a.watch != nil && in.Status == box.Miss {
 			a.watch.missed[a.Relay] = true
@@ -93,6 +102,10 @@ func (m *Machine) answered(now time.Time, in Answered) []Effect {
 	if r := m.relay(a.Relay); r.backoff > 0 {
 		r.backoff, r.until = 0, time.Time{}
 		m.held = true // what it was not asked while it was left alone
+	}
+	if r := m.relay(a.Relay); a.Op == Put && r.putBackoff > 0 {
+		r.putBackoff, r.putUntil = 0, time.Time{}
+		m.held = true
 	}
 	var effects []Effect
 	switch {
@@ -143,6 +156,11 @@ func (m *Machine) punish(now time.Time, id box.RelayID) {
 
 // rests reports whether a relay is left alone.
 func (m *Machine) rests(now time.Time, id box.RelayID) bool { return m.relay(id).until.After(now) }
+
+// takesNone reports whether a relay is not asked to hold anything.
+func (m *Machine) takesNone(now time.Time, id box.RelayID) bool {
+	return m.rests(now, id) || m.relay(id).putUntil.After(now)
+}
 
 // laden reports whether as much is open at a relay as may be: one request if it did not
 // answer the one before. What is not asked because of it is asked when something was

@@ -200,8 +200,10 @@ func (m *Machine) Wake() time.Time {
 	}
 	if blocked {
 		for _, r := range m.relays {
-			if r.until.After(m.now) {
-				earliest(r.until)
+			for _, t := range []time.Time{r.until, r.putUntil} {
+				if t.After(m.now) {
+					earliest(t)
+				}
 			}
 		}
 	}

@@ -124,7 +124,7 @@ func (m *Machine) place(now time.Time, c *cell) []Effect {
 		switch {
 		case x.held || x.asked:
 			coming++
-		case x.no || m.rests(now, id):
+		case x.no || m.takesNone(now, id):
 		case m.laden(id):
 			coming++
 		default:

@@ -500,3 +500,42 @@ func TestPlacement_BG06_aRelayThatForgot(t *testing.T) {
 		t.Errorf("%d of 10 boxes were asked about", len(asked))
 	}
 }
+
+// TestPlacement_BG06_diskTakesNothing: a relay that is busy for what it is to hold is
+// left alone with that, for longer each time, and goes on being asked for what it holds.
+func TestPlacement_BG06_diskTakesNothing(t *testing.T) {
+	all := relays(1)
+	b := newBench(t, all)
+	wait, _ := waiting(t, b.watch(5))
+	if wait == nil {
+		t.Fatal("nobody waits")
+	}
+	asks := b.write(1)
+	for pause := placement.BackoffFirst; pause <= placement.BackoffMost; pause *= 2 {
+		if len(asks) != 1 || asks[0].Op != placement.Put {
+			t.Fatalf("asked %v", brief(asks...))
+		}
+		if more := b.answer(asks[0], box.Busy); len(more) > 0 {
+			t.Fatalf("asked at once: %v", brief(more...))
+		}
+		if more := b.write(100 + int(pause/time.Second)); len(more) > 0 {
+			t.Fatalf("asked to hold another: %v", brief(more...))
+		}
+		b.step(placement.Forget{Boxes: []placement.Box{boxOf(100 + int(pause/time.Second))}})
+		since := b.now
+		asks = b.until(pause * 6 / 5)
+		if d := b.now.Sub(since); d < pause*4/5 {
+			t.Fatalf("asked again after %v, want %v", d, pause)
+		}
+	}
+	b.reply(*wait, placement.Answered{Status: box.Found, Expiry: 7, Cell: []byte("cell")})
+	if next, _ := waiting(t, b.watch(6)); next == nil {
+		t.Error("it is not asked for what it may hold")
+	}
+	if b.answer(asks[0], box.OK); fmt.Sprint(b.told()) != fmt.Sprint([]placement.Effect{placement.Stored{Of: group, Box: boxOf(1), On: 1, Wanted: 1}}) {
+		t.Errorf("told %v", b.told())
+	}
+	if more := b.write(2); len(more) != 1 {
+		t.Error("it is not asked to hold more, though it takes it again")
+	}
+}
