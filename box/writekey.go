@@ -65,6 +65,24 @@ func (w *WriteKey) Same(a, b *Put) bool {
 	return err1 == nil && err2 == nil && bytes.Equal(x, y)
 }
 
+// Parts returns into how many boxes the message was cut of which p holds a part. It
+// fails with [ErrOpen] for what is not of this box.
+func (w *WriteKey) Parts(p *Put) (of int, err error) {
+	if p.Box != w.keys.Box {
+		return 0, ErrOpen
+	}
+	part, err := openCell(&w.keys, p.Expiry, p.Cell)
+	if err != nil {
+		return 0, err
+	}
+	defer clear(part)
+	_, n, ok := partHead(part)
+	if !ok {
+		return 0, ErrOpen
+	}
+	return int(n), nil
+}
+
 const writeKeySize = 3 * 32
 
 // MarshalBinary encodes the key for storage, 96 secret bytes, as docs/spec/box.md 8

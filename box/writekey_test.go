@@ -73,3 +73,31 @@ func TestBox_BX03_writeKeyAtRest(t *testing.T) {
 		}
 	}
 }
+
+// TestBox_BX04_partsOfWhatWasSealed: who kept a box's key knows into how many boxes the
+// message in it was cut.
+func TestBox_BX04_partsOfWhatWasSealed(t *testing.T) {
+	c, _ := pair(0)
+	for _, size := range []int{1, 4052, 4053, box.MaxMessage} {
+		parts, err := box.Split(make([]byte, size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range parts {
+			p, kept, err := c.SealKeeping(part, expiry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if of, err := kept.Parts(p); err != nil || of != len(parts) {
+				t.Errorf("%d bytes: of %d, %v", size, of, err)
+			}
+		}
+	}
+	other, _, _ := c.SealKeeping([]byte{0, 1, 2}, expiry)
+	p, kept, _ := c.SealKeeping([]byte{1, 1, 2}, expiry)
+	for _, x := range []*box.Put{other, p} {
+		if of, err := kept.Parts(x); !errors.Is(err, box.ErrOpen) {
+			t.Errorf("of %d, %v", of, err)
+		}
+	}
+}

@@ -200,6 +200,14 @@ func (s *step) dropCells(d identity.DeviceID, id wire.EnvelopeID) error {
 	if err != nil || len(all) == 0 || all[0].Group != outGroup(d) {
 		return err
 	}
+	// It may lie in other boxes as well, which were not read.
+	if kept, err := box.ParseWriteKey(all[0].Keys); err == nil {
+		if put, err := box.ParsePut(all[0].Put); err == nil {
+			if of, err := kept.Parts(put); err == nil && len(all) > of {
+				return nil
+			}
+		}
+	}
 	s.up.DropCells = append(s.up.DropCells, id)
 	return nil
 }
@@ -283,12 +291,13 @@ func (s *step) answerInBox(o wire.Outgoing) error {
 func (s *step) tendBoxes() error {
 	// Relays whose clocks are slow hold the cell of before for another day.
 	today := box.Day(s.now)
-	expired, err := s.CellsExpired(today - min(today, box.ClockSlack))
+	today -= min(today, box.ClockSlack)
+	expired, err := s.CellsExpired(today)
 	if err != nil {
 		return err
 	}
 	for _, id := range expired {
-		if err := s.writeAnew(id); err != nil {
+		if err := s.writeAnew(id, today); err != nil {
 			return err
 		}
 	}
@@ -312,7 +321,7 @@ func (s *step) tendBoxes() error {
 // wait at the first of them and never find what comes after it. What is in boxes of a
 // stream that is not written to any more goes into others, as does what was read and
 // not acknowledged. Spec: boxing.md, BG-06.
-func (s *step) writeAnew(id wire.EnvelopeID) error {
+func (s *step) writeAnew(id wire.EnvelopeID, today uint32) error {
 	cells, err := s.CellsFor(id)
 	if err != nil || len(cells) == 0 {
 		return err
@@ -332,9 +341,24 @@ func (s *step) writeAnew(id wire.EnvelopeID) error {
 	if err != nil {
 		return err
 	}
-	cells = slices.DeleteFunc(cells, func(c Cell) bool { return c.Held == Fetched })
-	if len(cells) > 0 && stream != nil && !slices.ContainsFunc(cells, func(c Cell) bool { return len(c.Keys) == 0 || c.Stream != stream.GetNumber() }) {
-		return s.sealAgain(cells)
+	// It may lie in boxes more than once.
+	var expired, over []Cell
+	looked := false
+	for _, c := range cells {
+		switch {
+		case c.Held == Fetched:
+		case len(c.Keys) == 0 || stream == nil || c.Stream != stream.GetNumber():
+			c.Held = Fetched // nobody looks for it any more
+			over = append(over, c)
+		default:
+			if looked = true; c.Expiry < today {
+				expired = append(expired, c)
+			}
+		}
+	}
+	if looked {
+		s.up.Cells = append(s.up.Cells, over...)
+		return s.sealAgain(expired)
 	}
 	s.up.DropCells = append(s.up.DropCells, id)
 	o, ok, err := s.Outbox(id)
