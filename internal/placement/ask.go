@@ -147,9 +147,13 @@ func (m *Machine) unanswered(now time.Time, a *asked) []Effect {
 	return append(effects, m.resume(now)...)
 }
 
-// punish leaves a relay alone for a while.
+// punish leaves a relay alone for a while. What was asked before it was left alone, and
+// fails with what was asked then, says nothing new.
 func (m *Machine) punish(now time.Time, id box.RelayID) {
 	r := m.relay(id)
+	if r.until.After(now) {
+		return
+	}
 	r.backoff = min(max(2*r.backoff, BackoffFirst), BackoffMost)
 	r.until = now.Add(m.spread(r.backoff))
 }

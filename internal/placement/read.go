@@ -143,10 +143,11 @@ func (m *Machine) choose(now time.Time, g *group, w *watch) (id box.RelayID, wai
 		return id, true
 	}
 	near := nearest(g, w.box)
-	if len(w.rest) == 0 {
-		w.rest = m.shuffled(slices.Clone(near))
+	if id, ok = take(&w.rest); !ok {
+		w.rest = m.shuffled(slices.Clone(near)) // another turn
+		id, ok = take(&w.rest)
 	}
-	if id, ok = take(&w.rest); ok {
+	if ok {
 		return id, m.between(WaitLeast, WaitMost), true
 	}
 	if slices.ContainsFunc(near, func(id box.RelayID) bool { return !m.rests(now, id) }) {

@@ -510,3 +510,38 @@ func TestPlacement_BG09_rarely(t *testing.T) {
 		t.Error("nobody waits where something is expected again")
 	}
 }
+
+// TestPlacement_BG08_theOneThatAnswersWaits: while three of the four nearest do not
+// answer the fourth is asked to wait again and again, without a pause.
+func TestPlacement_BG08_theOneThatAnswersWaits(t *testing.T) {
+	all := relays(4)
+	b := newBench(t, all)
+	up := all[2]
+	asks := b.watch(1)
+	var wait *placement.Ask
+	for end := b.now.Add(12 * time.Hour); b.now.Before(end); {
+		for len(asks) > 0 {
+			a := asks[0]
+			switch {
+			case a.Relay != up:
+				asks = append(asks[1:], b.fail(a)...)
+			case a.Wait == 0:
+				asks = append(asks[1:], b.answer(a, box.Miss)...)
+			default:
+				asks, wait = asks[1:], &a
+			}
+		}
+		if wait == nil {
+			t.Fatalf("after %v nobody waits", b.now.Sub(end.Add(-12*time.Hour)))
+		}
+		over := b.now.Add(wait.Wait)
+		for b.now.Before(over) {
+			for _, a := range b.pass(min(time.Second, over.Sub(b.now))) {
+				for more := b.fail(a); len(more) > 0; more = more[1:] {
+					more = append(more, b.fail(more[0])...)
+				}
+			}
+		}
+		asks, wait = b.answer(*wait, box.Miss), nil
+	}
+}

@@ -539,3 +539,24 @@ func TestPlacement_BG06_diskTakesNothing(t *testing.T) {
 		t.Error("it is not asked to hold more, though it takes it again")
 	}
 }
+
+// TestPlacement_BG06_failTogether: many requests that are open at a relay when it goes
+// away count as one that was not answered.
+func TestPlacement_BG06_failTogether(t *testing.T) {
+	b := newBench(t, relays(1))
+	asks := b.watch(50, 51)
+	for i := range 20 {
+		asks = append(asks, b.write(i)...)
+	}
+	if len(asks) < 21 {
+		t.Fatalf("only %d are open", len(asks))
+	}
+	for _, a := range asks {
+		b.fail(a)
+	}
+	since := b.now
+	again := b.until(placement.BackoffFirst * 6 / 5)
+	if len(again) != 2 || b.now.Sub(since) < placement.BackoffFirst*4/5 { // one that waits, and one
+		t.Fatalf("%d asked after %v", len(again), b.now.Sub(since))
+	}
+}
