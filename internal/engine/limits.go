@@ -41,7 +41,7 @@ const (
 	// relays are asked to wait in one after a later one was told of, StreamRest how long
 	// it is looked at after a later one was first used: until all that lies there has
 	// expired, whatever the clocks.
-	MaxStreams  = 6
+	MaxStreams  = 16
 	StreamGrace = 24 * time.Hour
 	StreamRest  = (box.DefaultLife + 3) * 24 * time.Hour
 	// MaxParts is how many parts of envelopes that are not complete are kept for

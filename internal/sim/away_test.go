@@ -22,9 +22,15 @@ func TestBoxing_BG02_manyStreamsToldOfAtOnce(t *testing.T) {
 	w, alice, bob, _ := withRelays(t, 1)
 	w.Cut(alice, bob)
 	alice.Switch(false)
+	var more []*Relay
 	for range engine.MaxStreams + 2 {
-		if err := bob.UseRelays(w.AddRelay()); err != nil {
+		r := w.AddRelay()
+		if err := bob.UseRelays(r); err != nil {
 			t.Fatal(err)
+		}
+		if more = append(more, r); len(more) > 4 {
+			do(t, bob, engine.RemoveRelay{Relay: more[0].Is.ID()})
+			more = more[1:]
 		}
 	}
 	for i := range 5 {
