@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/cryptotest"
 	"time"
 
 	"kith/box"
@@ -222,16 +221,7 @@ func TestBoxing_BG13_inviteForAMonth(t *testing.T) {
 // away for weeks at a time, say much and little, one part of a message is lost here
 // and there, and relays are changed. In the end everything has arrived by boxes.
 func TestSim_boxes_longAbsences(t *testing.T) {
-	first, last := uint64(1), *flagWorlds/2
-	if *flagSeed != 0 {
-		first, last = *flagSeed, *flagSeed
-	}
-	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cryptotest.SetGlobalRandom(t, seed)
-			runAbsences(t, seed)
-		})
-	}
+	worlds(t, *flagWorlds/2, runAbsences)
 }
 
 func runAbsences(t *testing.T, seed uint64) {
@@ -328,16 +318,7 @@ func TestBoxing_BG14_goneBackIsNotFetched(t *testing.T) {
 // relays that come and go, too, say more than goes over it. Everything arrives once, and
 // no message is less than boxed for long after the last word.
 func TestSim_boxes_flapping(t *testing.T) {
-	first, last := uint64(1), *flagWorlds/2
-	if *flagSeed != 0 {
-		first, last = *flagSeed, *flagSeed
-	}
-	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cryptotest.SetGlobalRandom(t, seed)
-			runFlapping(t, seed)
-		})
-	}
+	worlds(t, *flagWorlds/2, runFlapping)
 }
 
 func runFlapping(t *testing.T, seed uint64) {

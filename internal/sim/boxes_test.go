@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/cryptotest"
 	"time"
 
 	"kith/box"
@@ -91,16 +90,7 @@ func TestBoxing_BG02_conversationByBoxesAlone(t *testing.T) {
 // everything, and devices are killed at any moment. At the end everything has arrived
 // once and in one order.
 func TestSim_boxes_randomWorlds(t *testing.T) {
-	first, last := uint64(1), *flagWorlds/2
-	if *flagSeed != 0 {
-		first, last = *flagSeed, *flagSeed
-	}
-	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cryptotest.SetGlobalRandom(t, seed)
-			runBoxes(t, seed)
-		})
-	}
+	worlds(t, *flagWorlds/2, runBoxes)
 }
 
 func runBoxes(t *testing.T, seed uint64) {
@@ -163,16 +153,7 @@ func runBoxes(t *testing.T, seed uint64) {
 // moment; each has one at least. In the end, when there are relays alone, everything
 // arrives by these.
 func TestSim_boxes_linksComeAndGo(t *testing.T) {
-	first, last := uint64(1), *flagWorlds/2
-	if *flagSeed != 0 {
-		first, last = *flagSeed, *flagSeed
-	}
-	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cryptotest.SetGlobalRandom(t, seed)
-			runMixed(t, seed)
-		})
-	}
+	worlds(t, *flagWorlds/2, runMixed)
 }
 
 func runMixed(t *testing.T, seed uint64) {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/cryptotest"
 	"time"
 
 	"kith/internal/chat"
@@ -115,43 +114,38 @@ func meddle(t *testing.T, w *World, d, other *Device) {
 // TestSim_events_randomWorlds: two people say, edit, answer, react and delete
 // through loss, repetition, partitions and crashes. At the end both see the same.
 func TestSim_events_randomWorlds(t *testing.T) {
-	first, last := uint64(1), *flagWorlds/4
-	if *flagSeed != 0 {
-		first, last = *flagSeed, *flagSeed
-	}
-	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cryptotest.SetGlobalRandom(t, seed)
-			w := New(seed)
-			w.Faults = Faults{Loss: 0.2 * w.rng.Float64(), Repeat: 0.2, CrashBefore: 0.03, CrashAfter: 0.03, MaxDelay: 400 * time.Millisecond}
-			alice, bob := must(t)(w.AddDevice("alice", 0)), must(t)(w.AddDevice("bob", 0))
-			meet(t, w, alice, bob)
-			for i := range 100 {
-				d, other := alice, bob
-				if w.rng.IntN(2) == 0 {
-					d, other = bob, alice
-				}
-				switch n := w.rng.IntN(20); {
-				case n < 5:
-					say(t, d, other, fmt.Sprint(d.Name, " ", i))
-				case n < 13:
-					meddle(t, w, d, other)
-				case n == 13:
-					w.Cut(alice, bob)
-				case n == 14:
-					w.Join(alice, bob)
-				case n == 15:
-					d.crash()
-				default:
-					w.Advance(time.Duration(w.rng.Int64N(int64(20 * time.Second))))
-				}
-			}
+	worlds(t, *flagWorlds/4, runEvents)
+}
+
+func runEvents(t *testing.T, seed uint64) {
+	w := New(seed)
+	w.Faults = Faults{Loss: 0.2 * w.rng.Float64(), Repeat: 0.2, CrashBefore: 0.03, CrashAfter: 0.03, MaxDelay: 400 * time.Millisecond}
+	alice, bob := must(t)(w.AddDevice("alice", 0)), must(t)(w.AddDevice("bob", 0))
+	meet(t, w, alice, bob)
+	for i := range 100 {
+		d, other := alice, bob
+		if w.rng.IntN(2) == 0 {
+			d, other = bob, alice
+		}
+		switch n := w.rng.IntN(20); {
+		case n < 5:
+			say(t, d, other, fmt.Sprint(d.Name, " ", i))
+		case n < 13:
+			meddle(t, w, d, other)
+		case n == 13:
+			w.Cut(alice, bob)
+		case n == 14:
 			w.Join(alice, bob)
-			w.Faults = Faults{MaxDelay: 50 * time.Millisecond}
-			w.Advance(2 * time.Hour)
-			wantSame(t, alice, bob)
-		})
+		case n == 15:
+			d.crash()
+		default:
+			w.Advance(time.Duration(w.rng.Int64N(int64(20 * time.Second))))
+		}
 	}
+	w.Join(alice, bob)
+	w.Faults = Faults{MaxDelay: 50 * time.Millisecond}
+	w.Advance(2 * time.Hour)
+	wantSame(t, alice, bob)
 }
 
 // TestContent_CO23_changesArriveByBoxes: what is done to messages while the other

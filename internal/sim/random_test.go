@@ -16,21 +16,26 @@ var (
 	flagWorlds = flag.Uint64("sim.worlds", 16, "how many random worlds to run; make test runs 60")
 )
 
-// TestSim_twoPeople_randomWorlds runs two devices through loss, repetition,
-// reordering, partitions and crashes at every commit point, and checks at the
-// end that every message was delivered exactly once, in the same order on both
-// sides, that states are true, and that projections equal a rebuild.
-func TestSim_twoPeople_randomWorlds(t *testing.T) {
-	first, last := uint64(1), *flagWorlds
+// worlds runs so many worlds, or the one whose seed is asked for.
+func worlds(t *testing.T, n uint64, run func(t *testing.T, seed uint64)) {
+	first, last := uint64(1), n
 	if *flagSeed != 0 {
 		first, last = *flagSeed, *flagSeed
 	}
 	for seed := first; seed <= last; seed++ {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			cryptotest.SetGlobalRandom(t, seed)
-			runTwo(t, seed)
+			run(t, seed)
 		})
 	}
+}
+
+// TestSim_twoPeople_randomWorlds runs two devices through loss, repetition,
+// reordering, partitions and crashes at every commit point, and checks at the
+// end that every message was delivered exactly once, in the same order on both
+// sides, that states are true, and that projections equal a rebuild.
+func TestSim_twoPeople_randomWorlds(t *testing.T) {
+	worlds(t, *flagWorlds, runTwo)
 }
 
 func runTwo(t *testing.T, seed uint64) {

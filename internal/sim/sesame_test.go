@@ -700,16 +700,7 @@ func TestContact_FC26_rotation(t *testing.T) {
 // and are set back, over a bad network. At the end everything was delivered once,
 // in one order, and both seal in one session.
 func TestSim_lostSessions_randomWorlds(t *testing.T) {
-	first, last := uint64(1), *flagWorlds
-	if *flagSeed != 0 {
-		first, last = *flagSeed, *flagSeed
-	}
-	for seed := first; seed <= last; seed++ {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cryptotest.SetGlobalRandom(t, seed)
-			runLosses(t, seed)
-		})
-	}
+	worlds(t, *flagWorlds, runLosses)
 }
 
 func runLosses(t *testing.T, seed uint64) {
