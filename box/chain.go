@@ -44,19 +44,12 @@ func (c *Chain) give() (keys, error) {
 // erased. It fails with [ErrLimit] for a longer part and at the end of the chain, and
 // changes nothing then. Source: docs/spec/box.md, BX-03, BX-05 and BX-07.
 func (c *Chain) Seal(part []byte, expiry uint32) (*Put, error) {
-	if len(part) > Capacity {
-		return nil, ErrLimit
-	}
-	k, err := c.give()
+	p, w, err := c.SealKeeping(part, expiry)
 	if err != nil {
 		return nil, err
 	}
-	defer k.erase()
-	cell, err := sealCell(&k, expiry, part)
-	if err != nil {
-		return nil, err
-	}
-	return &Put{Box: k.Box, Expiry: expiry, Sig: k.sign(putText(k.Box, expiry, cell)), Cell: cell}, nil
+	w.keys.erase()
+	return p, nil
 }
 
 const (

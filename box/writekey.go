@@ -24,6 +24,7 @@ func (c *Chain) SealKeeping(part []byte, expiry uint32) (*Put, *WriteKey, error)
 	k.erase()
 	p, err := w.seal(part, expiry)
 	if err != nil {
+		w.keys.erase()
 		return nil, nil, err
 	}
 	return p, w, nil
@@ -37,15 +38,20 @@ func (w *WriteKey) seal(part []byte, expiry uint32) (*Put, error) {
 	return &Put{Box: w.keys.Box, Expiry: expiry, Sig: w.keys.sign(putText(w.keys.Box, expiry, cell)), Cell: cell}, nil
 }
 
+// open opens what a request of this box holds.
+func (w *WriteKey) open(p *Put) ([]byte, error) {
+	if p.Box != w.keys.Box {
+		return nil, ErrOpen
+	}
+	return openCell(&w.keys, p.Expiry, p.Cell)
+}
+
 // Again seals what a request of this box holds anew, with another expiry. Relays
 // that still hold the cell of before do not take it: call it when that has expired by
 // everybody's clock. It fails with [ErrOpen] for what is not of this box. Source:
 // docs/spec/box.md, BX-05.
 func (w *WriteKey) Again(p *Put, expiry uint32) (*Put, error) {
-	if p.Box != w.keys.Box {
-		return nil, ErrOpen
-	}
-	part, err := openCell(&w.keys, p.Expiry, p.Cell)
+	part, err := w.open(p)
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +61,8 @@ func (w *WriteKey) Again(p *Put, expiry uint32) (*Put, error) {
 
 // Same reports whether two cells of this box hold the same part.
 func (w *WriteKey) Same(a, b *Put) bool {
-	if a.Box != w.keys.Box || b.Box != w.keys.Box {
-		return false
-	}
-	x, err1 := openCell(&w.keys, a.Expiry, a.Cell)
-	y, err2 := openCell(&w.keys, b.Expiry, b.Cell)
+	x, err1 := w.open(a)
+	y, err2 := w.open(b)
 	defer clear(x)
 	defer clear(y)
 	return err1 == nil && err2 == nil && bytes.Equal(x, y)
@@ -68,10 +71,7 @@ func (w *WriteKey) Same(a, b *Put) bool {
 // Parts returns into how many boxes the message was cut of which p holds a part. It
 // fails with [ErrOpen] for what is not of this box.
 func (w *WriteKey) Parts(p *Put) (of int, err error) {
-	if p.Box != w.keys.Box {
-		return 0, ErrOpen
-	}
-	part, err := openCell(&w.keys, p.Expiry, p.Cell)
+	part, err := w.open(p)
 	if err != nil {
 		return 0, err
 	}

@@ -92,19 +92,13 @@ func (s *step) boxFound(in BoxFound) error {
 		return nil
 	}
 	s.boxChange(DeleteBox{in.Group, in.Box, request})
-	if row == nil {
-		return nil
+	if other, ok := otherGroup(in.Group); ok {
+		known, last, err := s.reading(row, inbound)
+		if err != nil || alike(known, last) {
+			return err
+		}
+		s.boxChange(DeleteBox{other, in.Box, request})
 	}
-	known, last, err := s.reading(row, inbound)
-	if err != nil || alike(known, last) {
-		return err
-	}
-	d, number, _ := deviceOfGroup(in.Group)
-	other := inGroup(d, number)
-	if other == in.Group {
-		other = newGroup(other)
-	}
-	s.boxChange(DeleteBox{other, in.Box, request})
 	return nil
 }
 

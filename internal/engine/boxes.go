@@ -148,6 +148,15 @@ func inGroup(d identity.DeviceID, number uint32) BoxGroup {
 // other side may still write to it where it was before.
 func newGroup(g BoxGroup) BoxGroup { return g + "/new" }
 
+// otherGroup gives the other of the two names an inbound stream of a device may have.
+func otherGroup(g BoxGroup) (other BoxGroup, ok bool) {
+	d, number, ok := deviceOfGroup(g)
+	if other = inGroup(d, number); other == g {
+		other = newGroup(g)
+	}
+	return other, ok
+}
+
 func inviteGroup(id wire.InviteID) BoxGroup { return BoxGroup("i/" + hex.EncodeToString(id[:])) }
 
 // deviceOfGroup reads the device and the number of an inbound stream.
@@ -160,23 +169,15 @@ func deviceOfGroup(g BoxGroup) (d identity.DeviceID, number uint32, ok bool) {
 	if !ok {
 		return d, 0, false
 	}
-	b, err := hex.DecodeString(name)
-	if err != nil || len(b) != copy(d[:], b) {
+	if d, ok = deviceIn(StateKey(name), ""); !ok {
 		return d, 0, false
 	}
-	_, err = fmt.Sscanf(n, "%d", &number)
+	_, err := fmt.Sscanf(n, "%d", &number)
 	return d, number, err == nil
 }
 
 // writtenTo reads the device of a group of boxes of ours.
-func writtenTo(g BoxGroup) (d identity.DeviceID, ok bool) {
-	name, ok := strings.CutPrefix(string(g), "d/")
-	if !ok {
-		return d, false
-	}
-	b, err := hex.DecodeString(name)
-	return d, err == nil && len(b) == copy(d[:], b)
-}
+func writtenTo(g BoxGroup) (d identity.DeviceID, ok bool) { return deviceIn(StateKey(g), "d/") }
 
 // streams reads the streams with a device.
 func (s *step) streams(d identity.DeviceID) (*statepb.Streams, error) {
@@ -209,7 +210,7 @@ func (s *step) circle(theirs []string) ([]box.Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseRelays(append(slices.Clone(own), theirs...)), nil
+	return parseRelays(slices.Concat(own, theirs)), nil
 }
 
 // writing gives the stream that a device is written to by now, nil without one, and
@@ -221,14 +222,11 @@ func (s *step) writing(row *statepb.Streams) (*statepb.Stream, []box.Relay, erro
 	if len(row.GetAnnouncedBy()) > 0 {
 		stream = row.GetBefore()
 	}
-	own := stream.GetRelays()
-	if !stream.GetRelaysSet() {
-		var err error
-		if own, err = s.ownRelays(); err != nil {
-			return nil, nil, err
-		}
+	if stream.GetRelaysSet() {
+		return stream, parseRelays(slices.Concat(stream.GetRelays(), row.GetRelays())), nil
 	}
-	return stream, parseRelays(append(slices.Clone(own), row.GetRelays()...)), nil
+	relays, err := s.circle(row.GetRelays())
+	return stream, relays, err
 }
 
 // reading gives the relays where a device writes to one of its streams: by what it
@@ -238,7 +236,7 @@ func (s *step) reading(row *statepb.Streams, in *statepb.Inbound) (known, last [
 	if err != nil {
 		return nil, nil, err
 	}
-	last = parseRelays(append(slices.Clone(own), row.GetRelays()...))
+	last = parseRelays(slices.Concat(own, row.GetRelays()))
 	theirs := row.GetRelays()
 	if in.GetRelaysSet() {
 		theirs = in.GetRelays()
@@ -246,7 +244,7 @@ func (s *step) reading(row *statepb.Streams, in *statepb.Inbound) (known, last [
 	if row.GetKnownSet() {
 		own = row.GetKnown()
 	}
-	return parseRelays(append(slices.Clone(own), theirs...)), last, nil
+	return parseRelays(slices.Concat(own, theirs)), last, nil
 }
 
 // alike reports whether a box lies on nearly the same relays in both ways, so that it
@@ -254,7 +252,7 @@ func (s *step) reading(row *statepb.Streams, in *statepb.Inbound) (known, last [
 func alike(known, last []box.Relay) bool {
 	only := func(a, b []box.Relay) (n int) {
 		for _, x := range a {
-			if !slices.ContainsFunc(b, func(y box.Relay) bool { return x.ID() == y.ID() }) {
+			if !slices.ContainsFunc(b, func(y box.Relay) bool { return x.Key == y.Key }) {
 				n++
 			}
 		}
@@ -273,7 +271,7 @@ func parseRelays(links []string) []box.Relay {
 	var all []box.Relay
 	for _, link := range links {
 		r, err := box.ParseRelay(link)
-		if err != nil || slices.ContainsFunc(all, func(x box.Relay) bool { return x.ID() == r.ID() }) {
+		if err != nil || slices.ContainsFunc(all, func(x box.Relay) bool { return x.Key == r.Key }) {
 			continue
 		}
 		all = append(all, r)

@@ -112,6 +112,16 @@ func (s *step) sealCells(stream *statepb.Stream, g BoxGroup, envelope []byte, li
 	return cells, nil
 }
 
+// opener gives what a cell is opened with by who sealed it.
+func (c *Cell) opener() (*box.WriteKey, *box.Put, error) {
+	kept, err := box.ParseWriteKey(c.Keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	put, err := box.ParsePut(c.Put)
+	return kept, put, err
+}
+
 // boxStored takes note of how many relays hold a box. A message is boxed on as
 // many as hold the part that the fewest do.
 func (s *step) boxStored(in BoxStored) error {
@@ -164,8 +174,8 @@ func (s *step) boxGone(in BoxGone) error {
 		return err
 	}
 	if c.Held == 0 {
-		// No relay had it: it was written and read before this device went back to an
-		// older state.
+		// No relay said that it had it: it was written and read before this device went
+		// back to an older state, or the answers were lost.
 		return s.boxTaken(BoxTaken{Box: in.Box})
 	}
 	all, err := s.CellsFor(c.Envelope)
@@ -200,12 +210,9 @@ func (s *step) dropCells(d identity.DeviceID, id wire.EnvelopeID) error {
 	if err != nil || len(all) == 0 || all[0].Group != outGroup(d) {
 		return err
 	}
-	// It may lie in other boxes as well, which were not read.
-	if kept, err := box.ParseWriteKey(all[0].Keys); err == nil {
-		if put, err := box.ParsePut(all[0].Put); err == nil {
-			if of, err := kept.Parts(put); err == nil && len(all) > of {
-				return nil
-			}
+	if kept, put, err := all[0].opener(); err == nil {
+		if of, err := kept.Parts(put); err == nil && len(all) > of {
+			return nil // it lies in other boxes as well, which were not read
 		}
 	}
 	s.up.DropCells = append(s.up.DropCells, id)
@@ -261,12 +268,8 @@ func (s *step) boxTaken(in BoxTaken) error {
 // sealedBefore reports whether what a relay shows holds the same as the cell it did not
 // take for it: that was sealed anew, and this is what it was before.
 func sealedBefore(c *Cell, in *BoxTaken) bool {
-	kept, err := box.ParseWriteKey(c.Keys)
-	if err != nil || in.Cell == nil {
-		return false
-	}
-	put, err := box.ParsePut(c.Put)
-	return err == nil && kept.Same(put, &box.Put{Box: in.Box, Expiry: in.Expiry, Cell: in.Cell})
+	kept, put, err := c.opener()
+	return err == nil && in.Cell != nil && kept.Same(put, &box.Put{Box: in.Box, Expiry: in.Expiry, Cell: in.Cell})
 }
 
 // answerInBox puts an answer that nobody acknowledges into boxes: it is there
@@ -390,11 +393,7 @@ func (s *step) writeInviteAnew(id wire.EnvelopeID, cells []Cell) error {
 // sealAgain gives cells another life.
 func (s *step) sealAgain(cells []Cell) error {
 	for _, c := range cells {
-		kept, err := box.ParseWriteKey(c.Keys)
-		if err != nil {
-			return fmt.Errorf("engine: cell: %w", err)
-		}
-		put, err := box.ParsePut(c.Put)
+		kept, put, err := c.opener()
 		if err != nil {
 			return fmt.Errorf("engine: cell: %w", err)
 		}

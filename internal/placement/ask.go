@@ -24,13 +24,28 @@ func (a *asked) hasty(now time.Time, s box.Status) bool {
 
 // relay is what is known of one relay.
 type relay struct {
-	open    int // requests that do not wait
-	backoff time.Duration
-	until   time.Time // not asked before
-	// The same for boxes it is to hold, when its disk takes nothing: what it holds it
-	// still gives.
-	putBackoff time.Duration
-	putUntil   time.Time
+	open int // requests that do not wait
+	all  pause
+	puts pause // of what it is to hold, when its disk takes nothing: what it holds it still gives
+}
+
+// pause is how long a relay is left alone, and longer the next time.
+type pause struct {
+	length time.Duration
+	until  time.Time
+}
+
+func (p *pause) lengthen(m *Machine, now time.Time) {
+	p.length = min(max(2*p.length, BackoffFirst), BackoffMost)
+	p.until = now.Add(m.spread(p.length))
+}
+
+// end ends the pause. What was not asked because of it is asked now.
+func (p *pause) end(m *Machine) {
+	if p.length > 0 {
+		*p = pause{}
+		m.held = true
+	}
 }
 
 func (m *Machine) ask(a *asked) Effect {
@@ -89,9 +104,7 @@ func (m *Machine) answered(now time.Time, in Answered) []Effect {
 	case a == nil:
 		return nil
 	case a.Op == Put && in.Status == box.Busy:
-		r := m.relay(a.Relay)
-		r.putBackoff = min(max(2*r.putBackoff, BackoffFirst), BackoffMost)
-		r.putUntil = now.Add(m.spread(r.putBackoff))
+		m.relay(a.Relay).puts.lengthen(m, now)
 		return append(m.place(now, a.cell), m.resume(now)...)
 	case !fits(a.Op, in.Status) || a.hasty(now, in.Status):
 		if a.watch != nil && in.Status == box.Miss {
@@ -99,13 +112,10 @@ func (m *Machine) answered(now time.Time, in Answered) []Effect {
 		}
 		return m.unanswered(now, a)
 	}
-	if r := m.relay(a.Relay); r.backoff > 0 {
-		r.backoff, r.until = 0, time.Time{}
-		m.held = true // what it was not asked while it was left alone
-	}
-	if r := m.relay(a.Relay); a.Op == Put && r.putBackoff > 0 {
-		r.putBackoff, r.putUntil = 0, time.Time{}
-		m.held = true
+	r := m.relay(a.Relay)
+	r.all.end(m)
+	if a.Op == Put {
+		r.puts.end(m)
 	}
 	var effects []Effect
 	switch {
@@ -150,20 +160,17 @@ func (m *Machine) unanswered(now time.Time, a *asked) []Effect {
 // punish leaves a relay alone for a while. What was asked before it was left alone, and
 // fails with what was asked then, says nothing new.
 func (m *Machine) punish(now time.Time, id box.RelayID) {
-	r := m.relay(id)
-	if r.until.After(now) {
-		return
+	if !m.rests(now, id) {
+		m.relay(id).all.lengthen(m, now)
 	}
-	r.backoff = min(max(2*r.backoff, BackoffFirst), BackoffMost)
-	r.until = now.Add(m.spread(r.backoff))
 }
 
 // rests reports whether a relay is left alone.
-func (m *Machine) rests(now time.Time, id box.RelayID) bool { return m.relay(id).until.After(now) }
+func (m *Machine) rests(now time.Time, id box.RelayID) bool { return m.relay(id).all.until.After(now) }
 
 // takesNone reports whether a relay is not asked to hold anything.
 func (m *Machine) takesNone(now time.Time, id box.RelayID) bool {
-	return m.rests(now, id) || m.relay(id).putUntil.After(now)
+	return m.rests(now, id) || m.relay(id).puts.until.After(now)
 }
 
 // laden reports whether as much is open at a relay as may be: one request if it did not
@@ -171,7 +178,7 @@ func (m *Machine) takesNone(now time.Time, id box.RelayID) bool {
 // answered.
 func (m *Machine) laden(id box.RelayID) bool {
 	r, most := m.relay(id), MaxAsked
-	if r.backoff > 0 {
+	if r.all.length > 0 {
 		most = 1
 	}
 	if r.open < most {

@@ -200,7 +200,7 @@ func (m *Machine) Wake() time.Time {
 	}
 	if blocked {
 		for _, r := range m.relays {
-			for _, t := range []time.Time{r.until, r.putUntil} {
+			for _, t := range []time.Time{r.all.until, r.puts.until} {
 				if t.After(m.now) {
 					earliest(t)
 				}

@@ -142,12 +142,12 @@ func (m *Machine) choose(now time.Time, g *group, w *watch) (id box.RelayID, wai
 		*from = slices.Delete(*from, i, i+1)
 		return id, true
 	}
-	near := nearest(g, w.box)
-	if id, ok = take(&w.rest); !ok {
-		w.rest = m.shuffled(slices.Clone(near)) // another turn
-		id, ok = take(&w.rest)
+	if id, ok = take(&w.rest); ok {
+		return id, m.between(WaitLeast, WaitMost), true
 	}
-	if ok {
+	near := nearest(g, w.box)
+	w.rest = m.shuffled(slices.Clone(near)) // another turn
+	if id, ok = take(&w.rest); ok {
 		return id, m.between(WaitLeast, WaitMost), true
 	}
 	if slices.ContainsFunc(near, func(id box.RelayID) bool { return !m.rests(now, id) }) {

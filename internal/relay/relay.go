@@ -117,28 +117,36 @@ func (b *batch) request(a *Asked) error {
 	return nil
 }
 
+// decided returns what this step made of a box, nil if it let go of it.
+func (b *batch) decided(address [32]byte) (r *Record, ok bool) {
+	r = b.fresh[address]
+	return r, r != nil || b.removed[address]
+}
+
 // look reads a box as it is after what this step decided.
 func (b *batch) look(address [32]byte) (Record, bool, error) {
-	if r := b.fresh[address]; r != nil {
-		r := *r
-		r.Cell = slices.Clone(r.Cell)
-		return r, true, nil
-	}
-	if b.removed[address] {
+	r, ok := b.decided(address)
+	switch {
+	case !ok:
+		return b.store.Get(address)
+	case r == nil:
 		return Record{}, false, nil
 	}
-	return b.store.Get(address)
+	x := *r
+	x.Cell = slices.Clone(r.Cell)
+	return x, true, nil
 }
 
 // find is look for who does not need the cell.
 func (b *batch) find(address [32]byte) (r Ref, cell, ok bool, err error) {
-	if r := b.fresh[address]; r != nil {
-		return Ref{Box: r.Box, Expiry: r.Expiry, Effort: r.Effort}, r.Cell != nil, true, nil
-	}
-	if b.removed[address] {
+	x, ok := b.decided(address)
+	switch {
+	case !ok:
+		return b.store.Find(address)
+	case x == nil:
 		return Ref{}, false, false, nil
 	}
-	return b.store.Find(address)
+	return Ref{Box: x.Box, Expiry: x.Expiry, Effort: x.Effort}, x.Cell != nil, true, nil
 }
 
 // put holds a cell if the box is empty. What costs least to check is checked first:
@@ -225,7 +233,7 @@ func (b *batch) room(effort uint32) (price uint32, err error) {
 	var out []Ref
 	free := b.usage.Cap - b.usage.Bytes
 	err = b.store.Lowest(func(r Ref) bool {
-		if b.removed[r.Box] || b.fresh[r.Box] != nil {
+		if _, ok := b.decided(r.Box); ok {
 			return true
 		}
 		if r.Effort*EvictStep > effort {
