@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -136,12 +137,28 @@ func newPerson(t *testing.T, dir, name string) *person {
 	return p
 }
 
-// freePort finds a port, so that a node comes back where it was.
+// lastPort is the port that freePort gave out last. Tests begin at different ones, so
+// that two runs on one machine do not meet.
+var lastPort = func() *atomic.Int64 {
+	var n atomic.Int64
+	n.Store(10000 + rand.Int64N(20000))
+	return &n
+}()
+
+// freePort finds a port, so that a node comes back where it was: one below those the
+// system gives out by itself, or a connection made meanwhile could have it. A relay
+// takes the one after it, too.
 func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Helper()
+	for range 1000 {
+		port := int(lastPort.Add(2))
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 func must(t *testing.T, err error) {
